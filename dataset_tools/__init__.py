@@ -1,0 +1,1 @@
+"""Sessions on disk: log, seal, read, label."""

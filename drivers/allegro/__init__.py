@@ -1,0 +1,1 @@
+"""Wonik Allegro hand over CAN."""

@@ -1,0 +1,1 @@
+"""A python-can bus over local sockets that cannot leave the host."""

@@ -1,0 +1,1 @@
+"""The simulated hand, skin and world, on the other side of the wire."""

@@ -1,0 +1,1 @@
+"""XELA uSkin magnetic skin."""

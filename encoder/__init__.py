@@ -1,0 +1,1 @@
+"""Sparsh-skin: windows, model, objective, trainer, probes."""

@@ -1,0 +1,1 @@
+"""The teleoperation server: operator socket, retargeting, safety, pages."""

@@ -1,0 +1,1 @@
+"""From a human hand to robot joint targets."""

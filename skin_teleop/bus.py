@@ -1,0 +1,167 @@
+"""The message bus of one rig: ZeroMQ over Unix sockets inside the rig's runtime folder.
+
+Three roads, by how much a loss matters:
+
+* `Publisher` / `Latest`: newest wins; a slow reader skips values and never slows a writer.
+* `RecorderFeed`: bounded and non-blocking; what does not fit is counted, told to the recorder and stored.
+* `CommandSender` / `CommandInbox`: never dropped while both ends live.
+
+The runtime folder is private to the user (mode 0700), so nothing leaves the machine or the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Generic, cast
+
+import zmq
+
+from skin_teleop.errors import BusError, WireError
+from skin_teleop.messages import DropCount, Message, MessageType, Sample, decode, encode
+
+RECORDER_QUEUE = 4000
+"""Messages a producer may have under way to the recorder: about 10 s of joint states."""
+MAX_SOCKET_PATH_BYTES = 100
+"""Linux limits a Unix socket path to 107 bytes; ZeroMQ adds a few."""
+
+
+def endpoint(runtime: Path, name: str) -> str:
+    """ZeroMQ address of a named socket; raises BusError when the folder's path is too long for a Unix socket."""
+    path = runtime / name
+    if len(str(path).encode()) > MAX_SOCKET_PATH_BYTES:
+        raise BusError(
+            f"socket {name} needs a short path",
+            found=f"{path} ({len(str(path))} characters)",
+            allowed=f"at most {MAX_SOCKET_PATH_BYTES}",
+            next_step="set TMPDIR to a short folder",
+        )
+    return f"ipc://{path}"
+
+
+class Publisher:
+    """Sends newest-wins messages to whoever listens; never blocks."""
+
+    def __init__(self, runtime: Path, process: str) -> None:
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SNDHWM, 64)
+        self._socket.bind(endpoint(runtime, f"{process}.pub"))
+
+    def send(self, message: Message, stream: str = "") -> None:
+        """Publish one message under its stream name."""
+        self._socket.send(encode(message, stream), zmq.NOBLOCK)
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()
+
+
+class Latest(Generic[MessageType]):
+    """The newest message of one type and stream from one process."""
+
+    def __init__(self, runtime: Path, process: str, kind: type[MessageType], stream: str = "") -> None:
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+        self._socket.setsockopt(zmq.CONFLATE, 1)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SUBSCRIBE, b"%s\0%s\0" % (kind.__name__.encode(), stream.encode()))
+        self._socket.connect(endpoint(runtime, f"{process}.pub"))
+
+    def take(self, timeout_ms: int = 0) -> MessageType | None:
+        """The newest message that was not taken yet, or None after the timeout."""
+        if not self._socket.poll(timeout_ms):
+            return None
+        message, _ = decode(self._socket.recv())
+        return cast(MessageType, message)
+
+    @property
+    def fileno(self) -> int:
+        """Descriptor that becomes readable when ZeroMQ has events (edge triggered)."""
+        return int(self._socket.getsockopt(zmq.FD))
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()
+
+
+class RecorderFeed:
+    """A producer's road to the recorder: bounded, non-blocking, drops counted per stream and reported."""
+
+    def __init__(self, runtime: Path) -> None:
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
+        self._socket.setsockopt(zmq.SNDHWM, RECORDER_QUEUE)
+        self._socket.setsockopt(zmq.LINGER, 200)
+        self._socket.connect(endpoint(runtime, "recorder.pull"))
+        self.dropped: dict[str, int] = {}
+        self._untold: list[str] = []
+
+    def send(self, message: Message, stream: str = "") -> bool:
+        """Hand a message over without waiting; False when it was dropped (and counted)."""
+        while self._untold and self._offer(encode(DropCount(self._untold[-1], self.dropped[self._untold[-1]]))):
+            self._untold.pop()
+        if self._offer(encode(message, stream)):
+            return True
+        if isinstance(message, Sample):
+            self.dropped[stream] = self.dropped.get(stream, 0) + 1
+            if stream not in self._untold:
+                self._untold.append(stream)
+        return False
+
+    def _offer(self, frame: bytes) -> bool:
+        try:
+            self._socket.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Flush for up to 200 ms and release the socket."""
+        self._socket.close()
+
+
+class CommandSender:
+    """Sends commands to one process; never dropped while both ends live."""
+
+    def __init__(self, runtime: Path, process: str) -> None:
+        self._process = process
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
+        self._socket.setsockopt(zmq.LINGER, 500)
+        self._socket.connect(endpoint(runtime, f"{process}.cmd"))
+
+    def send(self, message: Message) -> None:
+        """Queue a command; raises BusError when the process has not taken 1000 earlier ones."""
+        try:
+            self._socket.send(encode(message), zmq.NOBLOCK)
+        except zmq.Again as error:
+            raise BusError(
+                f"cannot send {type(message).__name__} to the {self._process} process",
+                found="its queue is full",
+            ) from error
+
+    def close(self) -> None:
+        """Flush for up to 500 ms and release the socket."""
+        self._socket.close()
+
+
+class CommandInbox:
+    """Where a process receives its commands; malformed ones are counted in `rejected`."""
+
+    def __init__(self, runtime: Path, process: str) -> None:
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PULL)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.bind(endpoint(runtime, f"{process}.cmd"))
+        self.rejected = 0
+
+    def drain(self) -> Iterator[Message]:
+        """Every command waiting now."""
+        while self._socket.poll(0):
+            try:
+                message, _ = decode(self._socket.recv())
+            except WireError:
+                self.rejected += 1
+                continue
+            yield message
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()

@@ -1,0 +1,1 @@
+"""The command line `skin-teleop`: one module a verb, and the supervisor that runs a rig."""

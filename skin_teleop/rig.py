@@ -1,0 +1,219 @@
+"""One TOML file describes a rig: which devices, how they are reached, where sessions go.
+
+The built-in rig `simulated` needs no file. Unknown keys are errors, so a typing mistake never goes unnoticed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from skin_teleop.errors import ConfigError
+from skin_teleop.hand import SKIN_KIT_FINGER_JOINT1_Z_M, hand_model
+from skin_teleop.skin_layout import GEOMETRIES, skin_layout
+
+BUILT_IN = ("simulated",)
+RIG_FILE = "rig.json"
+"""Name of the resolved rig inside a runtime folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandConfig:
+    """The robot hand and its bus.
+
+    Gains are in Nm/rad and Nm s/rad. The defaults are close to NYU DIME's Allegro controller (allegro_api), which
+    are also given in Nm/rad: 1.5, 2.0, 1.8, 1.3 and thumb 2.2, 1.7, 1.9, 1.3 with 0.10 to 0.15 Nm s/rad.
+    """
+
+    name: str = "allegro"
+    model: str = "allegro_v4_right"
+    can_interface: str = "socketcan"
+    can_channel: str = "can0"
+    bitrate: int = 1_000_000
+    device_id: int = 0
+    period_ms: int = 3
+    finger_joint1_z_m: float = SKIN_KIT_FINGER_JOINT1_Z_M
+    stiffness_nm_per_rad: tuple[float, float, float, float] = (1.5, 2.0, 1.8, 1.3)
+    damping_nm_s_per_rad: tuple[float, float, float, float] = (0.05, 0.06, 0.05, 0.03)
+    thumb_stiffness_nm_per_rad: tuple[float, float, float, float] = (2.2, 1.7, 1.9, 1.3)
+    thumb_damping_nm_s_per_rad: tuple[float, float, float, float] = (0.08, 0.06, 0.05, 0.03)
+    max_speed_rad_per_s: float = 6.0
+    hold_after_ms: int = 100
+    relax_after_ms: int = 1000
+    hardware_version: Literal["", "v4"] = ""
+    """Set by the user where the hand does not answer the info request; else it must answer before servo-on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkinConfig:
+    """The magnetic skin and the vendor server that streams it."""
+
+    name: str = "uskin"
+    layout: str = "xela_ah_right"
+    url: str = "ws://127.0.0.1:5000"
+    geometry: str = "vendor"
+    tick_hz: int = 100
+    stale_after_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """The teleoperation server. It binds to loopback unless a person chooses otherwise."""
+
+    host: str = "127.0.0.1"
+    port: int = 8040
+    allowed_origins: tuple[str, ...] = ()
+    """Origins beside the server's own that may open the operator's socket."""
+    driven_hand: Literal["left", "right"] = "right"
+    hand_scale: float = 1.2
+    """Robot fingertip distance per human one. dex-retargeting types 1.6; a sweep on Quest hands was best at 1.2."""
+    wrist_box_m: tuple[float, float, float] = (0.25, 0.25, 0.25)
+    """Half extents of the box around the home pose that the wrist may move in, m."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderConfig:
+    """Where sessions are written."""
+
+    folder: str = "sessions"
+    batch_ms: int = 50
+    sync_ms: int = 150
+    keep_wal: bool = False
+    min_free_gb: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorldConfig:
+    """The simulated world; only a rig that has this table is simulated."""
+
+    seed: int = 7
+    object: str = "pringle"
+    timestep_ms: float = 1.0
+    wrist_home_m: tuple[float, float, float] = (-0.16, 0.0, 0.17)
+    """Where palm_link starts, world frame, m. The palm faces +Y, the fingers point along +X, the thumb is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A whole rig."""
+
+    schema: Literal["skin_teleop.rig/1"]
+    name: str
+    hand: HandConfig = field(default_factory=HandConfig)
+    skin: SkinConfig = field(default_factory=SkinConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+    recorder: RecorderConfig = field(default_factory=RecorderConfig)
+    world: WorldConfig | None = None
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Processes of this rig in the order in which they start; they stop in reverse."""
+        devices = ("hand", "skin", "server")
+        return ("recorder", "world", *devices) if self.world else ("recorder", *devices)
+
+    def on_free_ports(self) -> Rig:
+        """The same rig on ports that are free now, so that several simulated rigs can stand beside each other."""
+        skin = dataclasses.replace(self.skin, url=f"ws://127.0.0.1:{free_port()}") if self.world else self.skin
+        return dataclasses.replace(self, skin=skin, server=dataclasses.replace(self.server, port=free_port()))
+
+    def with_recordings_in(self, folder: Path) -> Rig:
+        """The same rig with sessions written into another folder."""
+        return dataclasses.replace(self, recorder=dataclasses.replace(self.recorder, folder=str(folder.resolve())))
+
+    def save(self, runtime: Path) -> None:
+        """Write the resolved rig for the processes of one runtime folder."""
+        (runtime / RIG_FILE).write_bytes(msgspec.json.encode(self))
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def saved_rig(runtime: Path) -> Rig:
+    """The rig that `Rig.save` wrote into a runtime folder."""
+    return msgspec.json.decode((runtime / RIG_FILE).read_bytes(), type=Rig, strict=False)
+
+
+def load_rig(name_or_path: str) -> Rig:
+    """Read a rig by built-in name or path; raises ConfigError that says which key is wrong and what is allowed."""
+    if name_or_path in BUILT_IN:
+        text = (resources.files("skin_teleop") / "rigs" / f"{name_or_path}.toml").read_text()
+        return _parse(text, name_or_path)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ConfigError(
+            f"rig {name_or_path!r} was asked for",
+            found="no such file",
+            allowed=f"a TOML file or one of: {', '.join(BUILT_IN)}",
+            next_step="skin-teleop up --rig simulated",
+        )
+    return _parse(path.read_text(), str(path))
+
+
+def _parse(text: str, source: str) -> Rig:
+    try:
+        plain = msgspec.toml.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"rig {source} is not valid TOML", found=str(error)) from error
+    _refuse_unknown_keys(plain, Rig, source, "")
+    try:
+        rig = msgspec.convert(plain, Rig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"rig {source} has a wrong value", found=str(error)) from error
+    _check(rig, source)
+    return rig
+
+
+_TABLES: dict[str, type] = {
+    "hand": HandConfig,
+    "skin": SkinConfig,
+    "server": ServerConfig,
+    "recorder": RecorderConfig,
+    "world": WorldConfig,
+}
+
+
+def _refuse_unknown_keys(plain: object, kind: type, source: str, prefix: str) -> None:
+    if not isinstance(plain, dict):
+        return
+    allowed = [f.name for f in dataclasses.fields(kind)]
+    for key, value in plain.items():
+        if key not in allowed:
+            raise ConfigError(
+                f"rig {source} has an unknown key",
+                found=f"{prefix}{key}",
+                allowed=", ".join(prefix + a for a in allowed),
+            )
+        if not prefix and key in _TABLES:
+            _refuse_unknown_keys(value, _TABLES[key], source, f"{key}.")
+
+
+def _check(rig: Rig, source: str) -> None:
+    hand_model(rig.hand.model, rig.hand.finger_joint1_z_m)
+    skin_layout(rig.skin.layout)
+    if rig.skin.geometry not in GEOMETRIES:
+        raise ConfigError(f"rig {source}: skin.geometry", found=rig.skin.geometry, allowed=", ".join(GEOMETRIES))
+    for name, value, low, high in (
+        ("server.port", rig.server.port, 1, 65535),
+        ("hand.device_id", rig.hand.device_id, 0, 3),
+        ("hand.period_ms", rig.hand.period_ms, 1, 20),
+        ("skin.tick_hz", rig.skin.tick_hz, 1, 400),
+        ("hand.hold_after_ms", rig.hand.hold_after_ms, 10, 1000),
+        ("hand.relax_after_ms", rig.hand.relax_after_ms, rig.hand.hold_after_ms, 10_000),
+        ("recorder.batch_ms", rig.recorder.batch_ms, 5, 100),
+    ):
+        if not low <= value <= high:
+            raise ConfigError(f"rig {source}: {name}", found=str(value), allowed=f"{low} to {high}")
+    if urlsplit(rig.skin.url).scheme not in ("ws", "wss"):
+        raise ConfigError(f"rig {source}: skin.url", found=rig.skin.url, allowed="ws://host:port or wss://host:port")
