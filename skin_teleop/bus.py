@@ -39,6 +39,11 @@ def endpoint(runtime: Path, name: str) -> str:
     return f"ipc://{path}"
 
 
+def announce_ready(runtime: Path, process: str) -> None:
+    """Say that a process serves: its sockets are bound and its devices answer."""
+    (runtime / f"{process}.ready").touch()
+
+
 class Publisher:
     """Sends newest-wins messages to whoever listens; never blocks."""
 

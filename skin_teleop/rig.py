@@ -76,6 +76,10 @@ class ServerConfig:
     """Robot fingertip distance per human one. dex-retargeting types 1.6; a sweep on Quest hands was best at 1.2."""
     wrist_box_m: tuple[float, float, float] = (0.25, 0.25, 0.25)
     """Half extents of the box around the home pose that the wrist may move in, m."""
+    wrist_home_m: tuple[float, float, float] = (-0.16, 0.0, 0.17)
+    """Where palm_link is when the operator engages, world frame, m."""
+    wrist_home_rpy_deg: tuple[float, float, float] = (90.0, 0.0, 90.0)
+    """Its orientation: the palm faces +Y, the thumb side is up (+Z), the fingers point along +X, as to shake hands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,6 @@ class WorldConfig:
     seed: int = 7
     object: str = "pringle"
     timestep_ms: float = 1.0
-    wrist_home_m: tuple[float, float, float] = (-0.16, 0.0, 0.17)
-    """Where palm_link starts, world frame, m. The palm faces +Y, the fingers point along +X, the thumb is up."""
 
 
 @dataclass(frozen=True, slots=True)
