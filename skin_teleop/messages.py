@@ -337,7 +337,7 @@ def split_frame(frame: bytes) -> tuple[str, str, bytes]:
     stream, second, payload = rest.partition(b"\0")
     if not first or not second:
         raise WireError("a bus frame was expected", found=f"{frame[:24]!r}", allowed="type NUL stream NUL payload")
-    return kind.decode(), stream.decode(), payload
+    return kind.decode("ascii", "replace"), stream.decode("utf-8", "replace"), payload
 
 
 def decode(frame: bytes) -> tuple[Message, str]:

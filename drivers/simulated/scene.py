@@ -1,0 +1,121 @@
+"""The simulated world: a table with its top at z = 0, the hand on its wrist, and the objects to be touched.
+
+World frame: Z up, X forward. At home the palm faces +Y with the thumb side up and the fingers along +X, as to shake
+hands; the can stands in front of the palm and the box lies behind the back of the hand, to be pressed from above.
+Every object is more than 3 cm away from the hand at home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from drivers.simulated.hand_model import PALM, WRIST, add_hand
+from skin_teleop.errors import ConfigError
+from skin_teleop.hand import hand_model
+from skin_teleop.rig import Rig, WorldConfig
+from skin_teleop.skin_layout import skin_layout
+from skin_teleop.transforms import Array, rotation_from_rpy
+
+TABLE_HALF_M = (0.45, 0.45, 0.02)
+TABLE_CENTRE_M = (0.0, 0.0, -0.02)
+CAN_RADIUS_M, CAN_HEIGHT_M, CAN_MASS_KG = 0.0375, 0.20, 0.17
+"""A can of stacked crisps, three quarters full: size of the household object, mass a guess."""
+BOX_HALF_M, BOX_MASS_KG = (0.06, 0.06, 0.03), 0.8
+"""A soft box of building bricks to press on: a guess."""
+OBJECT_FRICTION = (0.8, 0.003, 0.0001)
+"""Guess: cardboard and fabric on wood; on the skin the skin's own friction counts."""
+
+
+def _add_can(body: mujoco.MjsBody) -> None:
+    wall = {"mass": 0, "contype": 0, "conaffinity": 0}
+    body.add_geom(
+        name="pringle",
+        type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+        size=[CAN_RADIUS_M, CAN_HEIGHT_M / 2, 0],
+        mass=CAN_MASS_KG,
+        friction=OBJECT_FRICTION,
+        rgba=(0.78, 0.36, 0.30, 1),
+    )
+    for name, height, half, colour in (
+        ("lid", CAN_HEIGHT_M / 2 - 0.004, 0.0042, (0.93, 0.93, 0.91, 1)),
+        ("band", 0.02, 0.028, (0.93, 0.86, 0.72, 1)),
+    ):
+        body.add_geom(
+            name=f"pringle_{name}",
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=[CAN_RADIUS_M + 0.0003, half, 0],
+            pos=[0, 0, height],
+            rgba=colour,
+            **wall,
+        )
+
+
+def _add_box(body: mujoco.MjsBody) -> None:
+    body.add_geom(
+        name="legopool",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=BOX_HALF_M,
+        mass=BOX_MASS_KG,
+        friction=OBJECT_FRICTION,
+        solref=(0.02, 1.0),
+        rgba=(0.36, 0.52, 0.58, 1),
+    )
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One thing on the table: how it is built and where its centre stands at the start, world frame, m."""
+
+    build: Callable[[mujoco.MjsBody], None]
+    start_m: tuple[float, float, float]
+
+
+OBJECTS: dict[str, SceneObject] = {
+    "pringle": SceneObject(_add_can, (-0.115, 0.10, CAN_HEIGHT_M / 2)),
+    "legopool": SceneObject(_add_box, (-0.08, -0.20, BOX_HALF_M[2])),
+}
+"""Objects by name. Their order is the order of `Truth.scene_pose`."""
+
+
+def build_scene(rig: Rig) -> mujoco.MjModel:
+    """Compile the world of a simulated rig; raises ConfigError for an object that does not exist."""
+    world = rig.world or WorldConfig()
+    if world.object not in OBJECTS:
+        raise ConfigError(f"object {world.object!r} was asked for", allowed=", ".join(OBJECTS))
+    spec = mujoco.MjSpec()
+    spec.modelname = rig.name
+    _set_options(spec, world.timestep_ms / 1000)
+    _add_room(spec)
+    hand = hand_model(rig.hand.model, rig.hand.finger_joint1_z_m)
+    home = rotation_from_rpy(np.deg2rad(rig.server.wrist_home_rpy_deg))
+    add_hand(spec, hand, skin_layout(rig.skin.layout), np.array(rig.server.wrist_home_m), home)
+    for name, thing in OBJECTS.items():
+        body = spec.worldbody.add_body(name=name, pos=thing.start_m)
+        body.add_freejoint(name=name)
+        thing.build(body)
+    return spec.compile()
+
+
+def _set_options(spec: mujoco.MjSpec, timestep_s: float) -> None:
+    """Elliptic cones with a high impedance ratio keep a grasp from creeping (MuJoCo documentation, modelling)."""
+    spec.option.timestep = timestep_s
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.solver = mujoco.mjtSolver.mjSOL_NEWTON
+    spec.option.impratio = 10
+
+
+def _add_room(spec: mujoco.MjSpec) -> None:
+    spec.worldbody.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=TABLE_HALF_M,
+        pos=TABLE_CENTRE_M,
+        friction=(0.7, 0.003, 0.0001),
+        rgba=(0.66, 0.60, 0.53, 1),
+    )
+    spec.worldbody.add_light(name="lamp", pos=(-0.6, 0.5, 1.4), dir=(0.4, -0.35, -1))

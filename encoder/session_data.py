@@ -1,0 +1,181 @@
+"""From a recorded session to what the encoder reads: valid change of flux, joint angles and (simulated) truth.
+
+The order matters: the validity gate comes before anything else, so that a glitch touches neither the baseline nor its
+neighbours in time. Frames are picked, never interpolated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from skin_teleop.clock import NS_PER_S
+from skin_teleop.errors import SessionError
+from skin_teleop.messages import N_TAXELS
+from skin_teleop.transforms import Array
+
+RATE_HZ = 100
+GATE_LOW_COUNTS, GATE_HIGH_COUNTS = 20_000, 60_000
+"""Raw counts outside are a bad sensor (Sparsh-skin's preprocessing uses the same limits, though only after a spline)."""
+FALLBACK_REST_S = 0.8
+_TICK_NS = NS_PER_S // RATE_HZ
+_INT16_MAX = 32_767
+_BLOCK_FRAMES = 4096
+
+_log = logging.getLogger(__name__)
+
+
+class StreamLike(Protocol):
+    """The part of a stored stream that is read here."""
+
+    @property
+    def t_mono(self) -> Array:
+        """(T,) int64 host monotonic time, ns."""
+
+    def __getitem__(self, column: str) -> Array:
+        """One whole column of the stream."""
+
+
+class SessionLike(Protocol):
+    """The part of a session that is read here."""
+
+    @property
+    def path(self) -> Path:
+        """The session's folder."""
+
+    @property
+    def streams(self) -> Mapping[str, Any]:
+        """Streams by name."""
+
+    @property
+    def rest_span_ns(self) -> tuple[int, int] | None:
+        """Start and end (monotonic ns) of the time without contact, where it was marked."""
+
+
+@dataclass(frozen=True, eq=False)
+class TactileRecording:
+    """One session on a 100 Hz grid."""
+
+    name: str
+    t_mono_ns: Array
+    """(T,) int64 grid times, ns."""
+    fresh: Array
+    """(T,) bool, True where a skin frame exists within one tick of the grid time."""
+    delta: Array
+    """(T, 368, 3) int16 counts above the taxel's baseline; 0 where not valid."""
+    valid: Array
+    """(T, 368) bool, all three axes inside the gate and a baseline known."""
+    joint_rad: Array
+    """(T, 16) float32, the newest joint positions at or before each grid time, rad."""
+    pad_force_n: Array | None
+    """(T, 18) float32 size of the true force on each pad, N; only where the session holds truth."""
+    baseline_from: str
+
+    @property
+    def simulated(self) -> bool:
+        """True where a simulated world's truth lies beside the sensors."""
+        return self.pad_force_n is not None
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything the encoder can see of this recording."""
+        digest = hashlib.sha256()
+        for array in (self.t_mono_ns, self.delta, self.valid, self.joint_rad):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def passes_gate(flux: Array) -> Array:
+    """(T, 368) bool from raw counts (T, 368, 3): True where all axes lie in 20 000 .. 60 000."""
+    inside: Array = ((flux >= GATE_LOW_COUNTS) & (flux <= GATE_HIGH_COUNTS)).all(-1)
+    return inside
+
+
+def rest_baseline(flux: Array, valid: Array) -> tuple[Array, Array]:
+    """Median (368, 3) float32 of the valid rest frames (R, 368, 3), and (368,) bool where one could be taken."""
+    known = valid.any(0)
+    counts = np.where(valid[..., None], flux, np.nan).astype(np.float32)
+    counts[:, ~known] = 0
+    return np.nanmedian(counts, axis=0), known
+
+
+def load_recording(session: SessionLike, *, skin: str = "uskin", hand: str = "allegro") -> TactileRecording:
+    """Read one session; raises SessionError where the skin or the hand stream is missing or too short."""
+    skin_stream, hand_stream = _stream(session, skin), _stream(session, hand)
+    flux, t_ns = skin_stream["flux"], np.asarray(skin_stream.t_mono)
+    valid = passes_gate(flux)
+    resting, baseline_from = _rest_frames(session, t_ns)
+    baseline, known = rest_baseline(flux[resting], valid[resting])
+    grid_ns = np.arange(t_ns[0], t_ns[-1] + 1, _TICK_NS)
+    rows = _nearest(t_ns, grid_ns)
+    valid = (valid & known)[rows]
+    return TactileRecording(
+        name=Path(session.path).name,
+        t_mono_ns=grid_ns,
+        fresh=np.abs(t_ns[rows] - grid_ns) <= _TICK_NS,
+        delta=_delta(flux, rows, valid, baseline),
+        valid=valid,
+        joint_rad=hand_stream["position"][newest_at(hand_stream.t_mono, grid_ns)].astype(np.float32),
+        pad_force_n=_pad_force(session, grid_ns),
+        baseline_from=baseline_from,
+    )
+
+
+def newest_at(t_ns: Array, grid_ns: Array) -> Array:
+    """Index of the newest sample at or before each grid time; the first sample where none is earlier."""
+    return np.maximum(np.searchsorted(t_ns, grid_ns, side="right") - 1, 0)
+
+
+def _nearest(t_ns: Array, grid_ns: Array) -> Array:
+    before = newest_at(t_ns, grid_ns)
+    after = np.minimum(before + 1, len(t_ns) - 1)
+    return np.where(np.abs(t_ns[after] - grid_ns) < np.abs(grid_ns - t_ns[before]), after, before)
+
+
+def _stream(session: SessionLike, name: str) -> StreamLike:
+    stream = session.streams.get(name)
+    if stream is None or len(stream.t_mono) < 2:
+        raise SessionError(
+            f"stream {name!r} of session {Path(session.path).name} was asked for",
+            found="no such stream" if stream is None else f"{len(stream.t_mono)} rows",
+            allowed="at least 2 rows",
+            next_step=f"the session has: {', '.join(sorted(session.streams)) or 'no streams'}",
+        )
+    found: StreamLike = stream
+    return found
+
+
+def _rest_frames(session: SessionLike, t_ns: Array) -> tuple[Array, str]:
+    span = session.rest_span_ns
+    if span is not None:
+        resting = (t_ns >= span[0]) & (t_ns <= span[1])
+        if resting.any():
+            return resting, f"rest span of {(span[1] - span[0]) / NS_PER_S:.2f} s"
+    _log.warning(
+        "session %s has no rest span: its baseline is the first %.1f s", Path(session.path).name, FALLBACK_REST_S
+    )
+    return t_ns <= t_ns[0] + int(FALLBACK_REST_S * NS_PER_S), f"first {FALLBACK_REST_S} s (no rest span)"
+
+
+def _delta(flux: Array, rows: Array, valid: Array, baseline: Array) -> Array:
+    """Change from the baseline as int16, block by block so that hours fit in memory; clipped at +-32 767 counts."""
+    delta = np.empty((len(rows), N_TAXELS, 3), np.int16)
+    for first in range(0, len(rows), _BLOCK_FRAMES):
+        block = slice(first, first + _BLOCK_FRAMES)
+        change = np.rint(flux[rows[block]] - baseline)  # (block, 368, 3)
+        delta[block] = np.clip(change * valid[block, :, None], -_INT16_MAX, _INT16_MAX)
+    return delta
+
+
+def _pad_force(session: SessionLike, grid_ns: Array) -> Array | None:
+    truth = session.streams.get("truth")
+    if truth is None or not len(truth.t_mono):
+        return None
+    wrench = truth["pad_wrench"][newest_at(truth.t_mono, grid_ns)]  # (T, 18, 6)
+    force: Array = np.linalg.norm(wrench[..., :3], axis=-1).astype(np.float32)
+    return force

@@ -1,0 +1,1 @@
+"""A parametric operator: a human hand model and the motions that it plays where nobody wears a headset."""

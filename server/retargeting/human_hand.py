@@ -1,0 +1,75 @@
+"""The operator's hand as the retargeting sees it: four fingertips and four bones, from 25 WebXR joints.
+
+WebXR joint order (immersive-web/webxr-hand-input): 0 wrist, 1-4 thumb, 5-9 index, 10-14 middle, 15-19 ring, 20-24
+pinky, each from the metacarpal to the tip. In the WebXR wrist frame -Z points to the fingers and +Y out of the back
+of the hand; the thumb of a right hand is at -X. The operator frame is the robot palm's: x out of the palm, y to the
+thumb side, z from the wrist to the fingers (the convention of dex-retargeting, GeoRT and the Allegro URDF).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from skin_teleop.hand import FINGERS
+from skin_teleop.transforms import Array
+
+Handedness = Literal["left", "right"]
+
+WRIST = 0
+TIP_JOINT = {"thumb": 4, "index": 9, "middle": 14, "ring": 19}
+BONE_JOINTS = {"thumb": (2, 3), "index": (7, 8), "middle": (12, 13), "ring": (17, 18)}
+"""Joints at both ends of the last bone but one: the human counterpart of the robot link before the fingertip link."""
+WEBXR_WRIST_TO_OPERATOR = np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
+"""p_operator = (-y, -x, -z) of the WebXR wrist frame: a proper rotation and its own inverse."""
+
+MAX_BONE_M = 0.2
+"""No human bone, wrist to metacarpal included, comes near this; a longer one is a tracking fault."""
+TIP_REACH_M = (0.02, 0.3)
+"""Nearest and farthest fingertip from the wrist: a fist brings a tip to about 4 cm, a large hand reaches 22 cm."""
+
+_METACARPALS = (0, 1, 5, 10, 15, 20)
+_PARENTS = np.array([WRIST if joint in _METACARPALS else joint - 1 for joint in range(25)])
+_TIPS = np.array([TIP_JOINT[finger] for finger in FINGERS])
+_BONES = np.array([BONE_JOINTS[finger] for finger in FINGERS])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HumanHand:
+    """What the robot should imitate, fingers in the order of `skin_teleop.hand.FINGERS`."""
+
+    tip_m: Array
+    """(4, 3) wrist to fingertip, m, operator frame."""
+    bone_direction: Array
+    """(4, 3) unit direction of the last bone but one, operator frame."""
+
+
+def tracking_fault(keypoints_m: Array) -> str:
+    """Why joints (25, 3) m cannot be a human hand, or an empty text when they can."""
+    if not np.isfinite(keypoints_m).all():
+        return "a joint is not a finite number"
+    points = np.asarray(keypoints_m, float)
+    longest = float(np.linalg.norm(points - points[_PARENTS], axis=-1).max())
+    if longest > MAX_BONE_M:
+        return f"a bone is {longest:.3f} m long, at most {MAX_BONE_M} m is human"
+    reach = np.linalg.norm(points[_TIPS] - points[WRIST], axis=-1)
+    if reach.min() < TIP_REACH_M[0] or reach.max() > TIP_REACH_M[1]:
+        return f"fingertips are {reach.min():.3f} to {reach.max():.3f} m from the wrist, {TIP_REACH_M} m is human"
+    return ""
+
+
+def human_hand(keypoints_m: Array, wrist_rotation: Array, hand: Handedness) -> HumanHand:
+    """Fingertips and bones in the operator frame.
+
+    `keypoints_m` (25, 3) m and `wrist_rotation` (3, 3), wrist frame to reference space, share any one reference
+    space. A left hand is mirrored (x to -x of its wrist frame) into the right hand that the robot is.
+    """
+    points = (np.asarray(keypoints_m, float) - keypoints_m[WRIST]) @ wrist_rotation  # (25, 3) in the wrist frame
+    if hand == "left":
+        points = points * [-1.0, 1.0, 1.0]
+    points = points @ WEBXR_WRIST_TO_OPERATOR.T
+    bones = points[_BONES[:, 1]] - points[_BONES[:, 0]]
+    lengths = np.linalg.norm(bones, axis=-1, keepdims=True)
+    return HumanHand(points[_TIPS], bones / np.maximum(lengths, 1e-6))

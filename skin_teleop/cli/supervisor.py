@@ -1,0 +1,157 @@
+"""Starts, watches and stops the processes of a rig.
+
+If one dies, it is named, the hand is made safe from outside, and what was recorded is sealed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dataset_tools.recovery import recover_folder
+from drivers.allegro.safe_stop import open_bus, safe_stop
+
+from skin_teleop.bus import CommandSender
+from skin_teleop.errors import DeviceError, ProcessDied
+from skin_teleop.messages import HandCommand
+from skin_teleop.rig import Rig
+
+logger = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = {"recorder": 120.0}
+"""The recorder may have an hour to seal (at 30 times real time); every other process leaves within 5 s."""
+TOKEN_FILE = "pairing_token"
+
+
+class RunningRig:
+    """A rig as a context manager: inside the `with` its processes serve, after it they have ended."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.runtime = Path(tempfile.mkdtemp(prefix="skt-"))
+        self.token = secrets.token_urlsafe(18)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def server_url(self) -> str:
+        """Address of the pages."""
+        return f"http://{self.rig.server.host}:{self.rig.server.port}/"
+
+    @property
+    def operator_url(self) -> str:
+        """Address of the operator's socket."""
+        return f"ws://{self.rig.server.host}:{self.rig.server.port}/ws/operator"
+
+    def __enter__(self) -> Self:
+        self.rig.save(self.runtime)
+        token = self.runtime / TOKEN_FILE
+        token.touch(mode=0o600)
+        token.write_text(self.token)
+        try:
+            for name in self.rig.processes:
+                self._start(name)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self, name: str) -> None:
+        """Start one process and wait until it serves; raises ProcessDied with its last words otherwise."""
+        with (self.runtime / f"{name}.log").open("wb") as log:
+            self._children[name] = subprocess.Popen(
+                [sys.executable, "-m", "skin_teleop.cli.process", name, str(self.runtime), str(os.getpid())],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=os.environ | {"SKIN_TELEOP_RUNTIME": str(self.runtime), "OMP_NUM_THREADS": "1"},
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not (self.runtime / f"{name}.ready").exists():
+            if self._children[name].poll() is not None:
+                raise ProcessDied(f"the {name} process did not start", found=self.last_words(name))
+            if time.monotonic() > deadline:
+                raise ProcessDied(
+                    f"the {name} process does not serve after {START_TIMEOUT_S:.0f} s", found=self.last_words(name)
+                )
+            time.sleep(0.02)
+        logger.info("%s serves (process %d)", name, self._children[name].pid)
+
+    def pid(self, name: str) -> int:
+        """Process id of one process of the rig."""
+        return self._children[name].pid
+
+    def last_words(self, name: str, lines: int = 3) -> str:
+        """The last lines that a process logged."""
+        text = (self.runtime / f"{name}.log").read_text(errors="replace").strip()
+        return " | ".join(text.splitlines()[-lines:]) or "nothing was logged"
+
+    def check(self) -> None:
+        """Raise ProcessDied if a process has ended, after making the hand safe and sealing what was recorded."""
+        dead = next((name for name, child in self._children.items() if child.poll() is not None), None)
+        if dead is None:
+            return
+        words = self.last_words(dead)
+        self._make_hand_safe(dead)
+        self.stop()
+        raise ProcessDied(
+            f"the {dead} process of rig {self.rig.name} died; the hand was made safe and the session sealed",
+            found=f"exit code {self._exit_codes[dead]}; it said: {words}",
+            next_step="skin-teleop doctor, then skin-teleop sessions to see what was kept",
+        )
+
+    def _make_hand_safe(self, dead: str) -> None:
+        if dead != "hand":
+            sender = CommandSender(self.runtime, "hand")
+            sender.send(HandCommand("stop", f"the {dead} process died"))
+            sender.close()
+            return
+        os.environ["SKIN_TELEOP_RUNTIME"] = str(self.runtime)
+        try:
+            bus = open_bus(self.rig.hand)
+            safe_stop(bus, self.rig.hand.device_id)
+            bus.shutdown()
+        except (DeviceError, OSError) as error:
+            logger.error("the hand could not be made safe from outside: %s; cut its power", error)
+
+    def wait(self) -> None:
+        """Stay until a process dies (raises ProcessDied) or the caller is interrupted."""
+        while True:
+            self.check()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End every process in reverse order, so that the hand leaves before the world and the recorder seals last."""
+        self._exit_codes: dict[str, int] = {}
+        for name in reversed(list(self._children)):
+            child = self._children[name]
+            with contextlib.suppress(ProcessLookupError):
+                child.send_signal(signal.SIGTERM)
+            try:
+                self._exit_codes[name] = child.wait(STOP_TIMEOUT_S.get(name, 5.0))
+            except subprocess.TimeoutExpired:
+                logger.error("the %s process did not leave in time and is killed", name)
+                child.kill()
+                self._exit_codes[name] = child.wait()
+        recorder_failed = self._exit_codes.get("recorder", 0) != 0
+        self._children.clear()
+        if recorder_failed and Path(self.rig.recorder.folder).is_dir():
+            recover_folder(Path(self.rig.recorder.folder))
+        shutil.rmtree(self.runtime, ignore_errors=True)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from skin_teleop.errors import ConfigError, SkinTeleopError
+from skin_teleop.rig import load_rig, saved_rig
+
+MINIMAL = 'schema = "skin_teleop.rig/1"\nname = "lab"\n'
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "rig.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_simulated_rig_needs_no_file() -> None:
+    rig = load_rig("simulated")
+    assert rig.processes == ("recorder", "world", "hand", "skin", "server")
+    assert rig.server.host == "127.0.0.1"
+
+
+def test_a_rig_with_hardware_has_no_world(tmp_path: Path) -> None:
+    rig = load_rig(write(tmp_path, MINIMAL + '[hand]\ncan_channel = "can1"\n'))
+    assert rig.processes == ("recorder", "hand", "skin", "server")
+    assert (rig.hand.can_interface, rig.hand.can_channel) == ("socketcan", "can1")
+
+
+def test_a_saved_rig_is_the_same_rig(tmp_path: Path) -> None:
+    rig = load_rig("simulated").on_free_ports().with_recordings_in(tmp_path)
+    rig.save(tmp_path)
+    assert saved_rig(tmp_path) == rig
+
+
+def test_two_rigs_on_free_ports_do_not_collide() -> None:
+    one, other = load_rig("simulated").on_free_ports(), load_rig("simulated").on_free_ports()
+    assert len({one.server.port, other.server.port, one.skin.url, other.skin.url}) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MINIMAL + "[hand]\nspeed = 3\n", r"unknown key; found: hand\.speed; allowed: hand\.name"),
+        (MINIMAL + "colour = 1\n", r"unknown key; found: colour; allowed: schema, name"),
+        (MINIMAL + "[hand]\nperiod_ms = 'fast'\n", r"wrong value; found: Expected `int`, got `str`"),
+        (MINIMAL + "[hand]\nperiod_ms = 0\n", r"hand\.period_ms; found: 0; allowed: 1 to 20"),
+        (MINIMAL + "[hand]\ndevice_id = 4\n", r"hand\.device_id; found: 4; allowed: 0 to 3"),
+        (MINIMAL + "[hand]\nmodel = 'shadow'\n", r"'shadow' was asked for; allowed: allegro_v4_right"),
+        (MINIMAL + "[skin]\nlayout = 'glove'\n", r"'glove' was asked for; allowed: xela_ah_right"),
+        (MINIMAL + "[skin]\nurl = 'http://x'\n", r"skin\.url; found: http://x; allowed: ws://"),
+        (MINIMAL + "[skin]\ngeometry = 'round'\n", r"skin\.geometry; found: round; allowed: vendor, sparsh"),
+        (MINIMAL + "[server]\nport = 70000\n", r"server\.port; found: 70000; allowed: 1 to 65535"),
+        ('schema = "other"\nname = "x"\n', r"wrong value; found: Invalid enum value 'other'"),
+        ("not toml", r"not valid TOML"),
+    ],
+)
+def test_a_mistake_in_a_rig_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_rig(write(tmp_path, text))
+
+
+def test_a_missing_rig_says_what_to_run() -> None:
+    with pytest.raises(ConfigError, match=r"no such file.*next: skin-teleop up --rig simulated"):
+        load_rig("nowhere.toml")
+
+
+def test_an_error_keeps_its_facts_apart() -> None:
+    error = SkinTeleopError("a", found="b", allowed="c", next_step="d")
+    assert (error.asked, error.found, error.allowed, error.next_step) == ("a", "b", "c", "d")
+    assert str(error) == "a; found: b; allowed: c; next: d"
