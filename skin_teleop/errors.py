@@ -65,3 +65,7 @@ class MissingPartError(SkinTeleopError, ImportError):
 
 class ProcessDied(SkinTeleopError, RuntimeError):
     """A process of the rig ended when it should have been running."""
+
+
+class TrainingError(SkinTeleopError, ArithmeticError):
+    """A pretraining run cannot go on, for example because its loss is not a number."""

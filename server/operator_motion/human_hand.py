@@ -14,7 +14,7 @@ import numpy as np
 from skin_teleop.messages import N_HAND_JOINTS
 from skin_teleop.transforms import Array, quaternion_from_rotation, rotation_about
 
-HAND_LENGTH_M = 0.19
+HAND_LENGTH_M = 0.195
 """Middle of the adult range, 0.17 to 0.21 m."""
 
 FINGER_SEGMENTS = np.array(
@@ -26,8 +26,8 @@ FINGER_SEGMENTS = np.array(
     ]
 )
 """(4, 4) index, middle, ring, little: metacarpal, proximal, middle, distal, fractions of the hand length."""
-FINGER_FAN_RAD = np.deg2rad([14.0, 2.0, -9.0, -19.0])
-"""(4,) direction of the metacarpals in the palm plane, positive to the thumb (a guess that gives 20 mm knuckles)."""
+FINGER_FAN_RAD = np.deg2rad([13.0, 1.0, -12.0, -24.0])
+"""(4,) direction of the metacarpals in the palm plane, positive to the thumb (a guess: lightly spread fingers)."""
 THUMB_SEGMENTS = np.array([0.251, 0.196, 0.158])
 THUMB_BASE = np.array([-0.09, -0.06, -0.12])
 """Root of the thumb from the wrist, fractions of the hand length (a guess from a relaxed hand)."""

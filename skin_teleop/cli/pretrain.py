@@ -1,0 +1,99 @@
+"""Verb `pretrain`: sessions in, a frozen encoder with its probe table out."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from encoder.presets import PRESETS
+from encoder.run_folder import new_folder, newest_unfinished
+from encoder.training_extra import require_training_extra
+from skin_teleop.cli.probe import load_recordings, plain_numbers, probe_table
+from skin_teleop.errors import ConfigError
+from skin_teleop.skin_layout import GEOMETRIES
+
+if TYPE_CHECKING:
+    from encoder.pretrain import PretrainResult
+
+RUNS = Path("runs")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("sessions", nargs="+", metavar="SESSION", help="session folders")
+    parser.add_argument("--preset", choices=PRESETS, default="demo", help="size and recipe")
+    parser.add_argument("--max-time", type=float, default=60.0, metavar="S", help="seconds of training, about")
+    parser.add_argument("--steps", type=int, help="exact number of steps; repeats a run exactly")
+    parser.add_argument(
+        "--out", type=Path, help="run folder; an unfinished run in it goes on (default: runs/<utc>_...)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random")
+    parser.add_argument("--geometry", choices=GEOMETRIES, default="vendor", help="table of taxel positions")
+    parser.add_argument("--resume", action="store_true", help="go on with the newest unfinished run in runs/")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Pretrain and print the probe table."""
+    _check(options)
+    require_training_extra("pretraining")
+    from encoder.interrupt import stop_on_interrupt
+    from encoder.pretrain import pretrain
+
+    console = Console()
+    folder = options.out or (newest_unfinished(RUNS) if options.resume else new_folder(RUNS, options.preset))
+    recordings = load_recordings(options.sessions)
+    with stop_on_interrupt() as stop, _progress(console) as progress:
+        task = progress.add_task("pretraining", total=None, loss=math.nan)
+        try:
+            result = pretrain(
+                recordings,
+                folder,
+                preset_name=options.preset,
+                steps=options.steps,
+                max_time_s=options.max_time,
+                seed=options.seed,
+                geometry=options.geometry,
+                on_step=lambda done, steps, loss: progress.update(task, completed=done, total=steps, loss=loss),
+                on_stage=progress.console.print,
+                stop=stop,
+            )
+        except KeyboardInterrupt:
+            progress.console.print(f"saved; go on with the same command and --out {folder}")
+            raise
+    _report(console, result)
+    if options.json:
+        options.json.write_text(json.dumps(plain_numbers(dataclasses.asdict(result)), indent=2) + "\n")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.max_time <= 0 or (options.steps is not None and options.steps < 1):
+        raise ConfigError(
+            "a length of training was asked for",
+            found=f"--max-time {options.max_time} --steps {options.steps}",
+            allowed="--max-time above 0 s, --steps of at least 1",
+        )
+
+
+def _progress(console: Console) -> Progress:
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.3f}"), TimeRemainingColumn())
+    return Progress(TextColumn("{task.description}"), *columns, console=console)
+
+
+def _report(console: Console, result: PretrainResult) -> None:
+    if result.probe:
+        console.print(probe_table(result.probe))
+    else:
+        console.print(f"no probe: {result.probe_skipped}")
+    console.print(
+        f"{result.steps} steps in {result.seconds:.0f} s, loss {result.loss_first:.3f} -> {result.loss_last:.3f}; "
+        f"the {result.exported} is in {result.run}"
+    )

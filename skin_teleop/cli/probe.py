@@ -1,0 +1,64 @@
+"""Verb `probe`: judge a pretrained encoder with frozen linear probes on sessions with known forces."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from dataset_tools.reader import open_session
+from encoder.session_data import TactileRecording, load_recording
+from encoder.training_extra import require_training_extra
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder with config.json and model.safetensors")
+    parser.add_argument("sessions", nargs="+", metavar="SESSION", help="session folders of a simulated rig")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Probe the encoder, untrained ones and raw statistics; print the table."""
+    require_training_extra("a probe")
+    from encoder.checkpoint import load_config, load_encoder
+    from encoder.probe import PROTOCOL, probe, probe_task
+    from encoder.windows import TactileWindows
+
+    encoder, geometry = load_encoder(options.run), load_config(options.run).geometry
+    windows = TactileWindows(load_recordings(options.sessions), geometry=geometry)
+    task = probe_task(windows)
+    result = probe(encoder, windows, task)
+    Console().print(probe_table(result))
+    print(PROTOCOL)
+    if options.json:
+        answer = {"run": str(options.run), "windows": len(task.rows), "protocol": PROTOCOL, "probe": result}
+        options.json.write_text(json.dumps(plain_numbers(answer), indent=2) + "\n")
+    return 0
+
+
+def load_recordings(sessions: Sequence[str]) -> list[TactileRecording]:
+    """Read session folders; raises SessionError for one that cannot be used."""
+    return [load_recording(open_session(path)) for path in sessions]
+
+
+def probe_table(probe: dict[str, dict[str, float | str]]) -> Table:
+    """The probe's result for a terminal."""
+    table = Table("features", "force R2", "contact balanced accuracy", "seeds", title="frozen linear probe, held out")
+    for name, row in probe.items():
+        table.add_row(name, f"{row['force_r2']:.3f}", f"{row['contact_balanced_accuracy']:.3f}", str(row["seeds"]))
+    return table
+
+
+def plain_numbers(value: object) -> object:
+    """The same structure with None in place of NaN and infinities, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: plain_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
