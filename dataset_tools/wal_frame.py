@@ -54,14 +54,12 @@ class StreamSchema:
 
     def to_json(self) -> dict[str, Any]:
         """The schema in plain JSON values."""
-        fields = [(name, *self.dtype[name].subdtype) for name in self.dtype.names or () if self.dtype[name].subdtype]
-        shapes = {name: (base.str, list(shape)) for name, base, shape in fields}
-        described = [[name, *shapes.get(name, (self.dtype[name].str, []))] for name in self.dtype.names or ()]
+        columns = [(name, self.dtype[name]) for name in self.dtype.names or ()]
         return {
             "id": self.number,
             "name": self.name,
             "message": self.message,
-            "dtype": described,
+            "dtype": [[name, column.base.str, list(column.shape)] for name, column in columns],
             "units": self.units,
             "attributes": self.attributes,
         }

@@ -111,9 +111,10 @@ class WalWriter:
         self._schema_written = False
 
     def _failed(self, error: OSError) -> SessionError:
+        sessions = self.folder.parent.parent
         return SessionError(
             f"cannot write to the log {self.folder}",
             found=f"{error.strerror or error}",
             allowed="a local disk with free space",
-            next_step=f"what was written is kept; free some space, then run: skin-teleop recover {self.folder.parent.parent}",
+            next_step=f"what was written is kept; free some space, then run: skin-teleop recover {sessions}",
         )

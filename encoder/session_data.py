@@ -22,7 +22,7 @@ from skin_teleop.transforms import Array
 
 RATE_HZ = 100
 GATE_LOW_COUNTS, GATE_HIGH_COUNTS = 20_000, 60_000
-"""Raw counts outside are a bad sensor (Sparsh-skin's preprocessing uses the same limits, though only after a spline)."""
+"""Raw counts outside are a bad sensor (Sparsh-skin's limits; its release applies them only after a spline)."""
 FALLBACK_REST_S = 0.8
 _TICK_NS = NS_PER_S // RATE_HZ
 _INT16_MAX = 32_767
@@ -92,13 +92,13 @@ class TactileRecording:
 
 def passes_gate(flux: Array) -> Array:
     """(T, 368) bool from raw counts (T, 368, 3): True where all axes lie in 20 000 .. 60 000."""
-    inside: Array = ((flux >= GATE_LOW_COUNTS) & (flux <= GATE_HIGH_COUNTS)).all(-1)
-    return inside
+    inside = (flux >= GATE_LOW_COUNTS) & (flux <= GATE_HIGH_COUNTS)
+    return np.asarray(inside.all(-1))
 
 
 def rest_baseline(flux: Array, valid: Array) -> tuple[Array, Array]:
     """Median (368, 3) float32 of the valid rest frames (R, 368, 3), and (368,) bool where one could be taken."""
-    known = valid.any(0)
+    known = np.asarray(valid.any(0))
     counts = np.where(valid[..., None], flux, np.nan).astype(np.float32)
     counts[:, ~known] = 0
     return np.nanmedian(counts, axis=0), known

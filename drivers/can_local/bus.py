@@ -10,6 +10,7 @@ timing and bus load (a frame takes no time on the wire), error frames, bus-off a
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import select
@@ -67,6 +68,8 @@ class LocalCanBus(can.BusABC):
         self._listed_mtime_ns = -1
         self._listing_settled = False
         self._socket, self._path = _bind(self._folder)
+        self._readable = select.poll()
+        self._readable.register(self._socket, select.POLLIN)
         super().__init__(channel, can_filters, **kwargs)
 
     def fileno(self) -> int:
@@ -108,27 +111,23 @@ class LocalCanBus(can.BusABC):
         try:
             if not self._wait_readable(timeout):
                 return None, False
-            data = self._socket.recv(WIRE_BYTES + 1)
-        except BlockingIOError:
-            return None, False
-        except (OSError, ValueError) as error:
-            raise can.CanOperationError(f"cannot receive on {self.channel_info}: {error}") from error
-        try:
-            return unpack_message(data, self.channel_info), False
+            return unpack_message(self._socket.recv(WIRE_BYTES + 1), self.channel_info), False
         except WireError as error:
             log.warning("%s: datagram ignored: %s", self.channel_info, error)
             return None, False
+        except OSError as error:
+            raise can.CanOperationError(f"cannot receive on {self.channel_info}: {error}", error.errno) from error
 
     def _wait_readable(self, timeout_s: float | None) -> bool:
         """Wait for a frame; what a slow receiver has not taken yet is offered again every millisecond."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
         while True:
             backlog = self._flush_all()
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            wait_s = left if not backlog else 0.001 if left is None else min(left, 0.001)
-            if select.select([self._socket], [], [], wait_s)[0]:
+            left_ms = max(0.0, deadline - time.monotonic()) * 1000
+            wait_ms = min(left_ms, 1.0) if backlog else left_ms
+            if self._readable.poll(None if math.isinf(wait_ms) else wait_ms):
                 return True
-            if deadline is not None and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 return False
 
     def _refresh_peers(self) -> None:

@@ -39,10 +39,13 @@ SKIN_FRICTION = (1.1, 0.004, 0.0002)
 """Guess: sliding, torsional (m) and rolling (m) friction of the silicone skin."""
 SKIN_SOLREF, SKIN_SOLIMP = (0.010, 1.0), (0.90, 0.97, 0.002, 0.5, 2.0)
 """Guess: a contact that yields about a millimetre under a firm grasp, as the elastomer does."""
-WELD_SOLREF = (0.030, 1.0)
-"""Design choice: a wrist that trails its target by about 30 ms and pushes about 1 N per mm, so it crushes nothing."""
+WELD_SOLREF, WELD_SOLIMP = (0.040, 1.0), (0.5, 0.5, 0.001, 0.5, 2.0)
+"""Design choice: a wrist that trails its target by 40 ms and pushes about 1.2 N per mm, so that it crushes nothing.
+The low impedance matters: at MuJoCo's default a weld of this kind pushes 13 N per mm."""
+ARM_INERTIA_KG_M2 = 0.02
+"""Guess: what the arm behind the palm adds to its rotational inertia; it also makes the weld stiff against tilting."""
 
-GRAPHITE, SHELL, SKIN = (0.17, 0.18, 0.21, 1.0), (0.27, 0.29, 0.33, 1.0), (0.86, 0.80, 0.70, 1.0)
+GRAPHITE, SHELL, SKIN = (0.27, 0.29, 0.33, 1.0), (0.35, 0.37, 0.42, 1.0), (0.88, 0.81, 0.70, 1.0)
 _ADJACENT_BUT_ONE = (("palm", "link_13"), ("link_12", "link_14"))
 """Links that nearly touch in every posture, besides parent and child, which MuJoCo excludes by itself."""
 
@@ -59,10 +62,20 @@ def add_hand(spec: mujoco.MjSpec, hand: HandModel, layout: SkinLayout, position_
         _add_finger(spec, palm, hand, finger)
     for pad in layout.pads:
         _add_pad(spec.body(pad.link), pad, layout.positions_m["vendor"][pad.taxels])
-    palm.gravcomp = _hand_mass_kg(hand, layout) / (hand.palm_mass_kg + _pad_mass_kg(layout, PALM))
+    _set_palm_inertia(palm, hand, layout)
+    palm.gravcomp = _hand_mass_kg(hand, layout) / palm.mass
     _add_weld(spec)
     for first, second in _ADJACENT_BUT_ONE:
         spec.add_exclude(bodyname1=first, bodyname2=second)
+
+
+def _set_palm_inertia(palm: mujoco.MjsBody, hand: HandModel, layout: SkinLayout) -> None:
+    """The palm as a box with its pads, carried by an arm."""
+    palm.explicitinertial = True
+    palm.mass = hand.palm_mass_kg + _pad_mass_kg(layout, PALM)
+    palm.ipos = hand.palm_box_centre_m
+    squares = np.asarray(hand.palm_box_size_m) ** 2
+    palm.inertia = palm.mass / 12 * (squares.sum() - squares) + ARM_INERTIA_KG_M2
 
 
 def _add_weld(spec: mujoco.MjSpec) -> None:
@@ -70,7 +83,7 @@ def _add_weld(spec: mujoco.MjSpec) -> None:
     weld = spec.add_equality(name=WRIST, type=mujoco.mjtEq.mjEQ_WELD, name1=WRIST, name2=PALM)
     weld.objtype = mujoco.mjtObj.mjOBJ_BODY
     weld.data = [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0]  # anchor, relative pose (none), torque scale, unused
-    weld.solref = WELD_SOLREF
+    weld.solref, weld.solimp = WELD_SOLREF, WELD_SOLIMP
 
 
 def _add_finger(spec: mujoco.MjSpec, palm: mujoco.MjsBody, hand: HandModel, finger: int) -> None:

@@ -119,3 +119,31 @@ def _add_room(spec: mujoco.MjSpec) -> None:
         rgba=(0.66, 0.60, 0.53, 1),
     )
     spec.worldbody.add_light(name="lamp", pos=(-0.6, 0.5, 1.4), dir=(0.4, -0.35, -1))
+
+
+def scene_at(
+    rig: Rig, joint_position_rad: Array, palm_pose: Array, scene_pose: Array
+) -> tuple[mujoco.MjModel, mujoco.MjData]:
+    """The world as it was at a recorded moment, ready for `render`.
+
+    Takes joint positions (16,) rad, `Truth.palm_pose` (7,) and `Truth.scene_pose` (4, 7), m and quaternion xyzw.
+    """
+    model = build_scene(rig)
+    data = mujoco.MjData(model)
+    for k, angle in enumerate(joint_position_rad):
+        data.joint(f"joint_{k}").qpos[0] = angle
+    for name, pose in zip((PALM, *OBJECTS), (palm_pose, *scene_pose)):
+        data.joint(name).qpos[:] = qpos_from_pose(pose)
+    data.mocap_pos[0], data.mocap_quat[0] = np.split(data.joint(PALM).qpos, [3])
+    mujoco.mj_forward(model, data)
+    return model, data
+
+
+def qpos_from_pose(pose: Array) -> Array:
+    """MuJoCo's position and quaternion wxyz (7,) from ours, position and quaternion xyzw."""
+    return np.concatenate([pose[:3], pose[6:], pose[3:6]])
+
+
+def pose_from_qpos(qpos: Array) -> Array:
+    """Position and quaternion xyzw (7,) from MuJoCo's, position and quaternion wxyz."""
+    return np.concatenate([qpos[:3], qpos[4:], qpos[3:4]])

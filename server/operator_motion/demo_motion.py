@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from server.operator_motion.human_hand import HandShape, hand_pose
+from server.trace import Trace, TraceMark
 from skin_teleop.transforms import Array, rotation_about
 
 RATE_HZ = 72.0
@@ -57,6 +58,13 @@ class OperatorTrace:
     t_s: Array
     """(T,) seconds from 0."""
     marks: tuple[Mark, ...]
+
+    def as_trace(self) -> Trace:
+        """The motion in the form that an operator client plays."""
+        edges = [TraceMark(mark.start_s, mark.label, "begin") for mark in self.marks]
+        edges += [TraceMark(mark.end_s, mark.label, "end") for mark in self.marks]
+        valid = np.ones(len(self.t_s), bool)
+        return Trace(self.pose, valid, self.t_s, tuple(sorted(edges, key=lambda edge: edge.t_s)))
 
 
 def minimum_jerk(fraction: Array) -> Array:

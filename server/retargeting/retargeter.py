@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from server.retargeting.human_hand import Handedness, human_hand, tracking_fault
-from server.retargeting.objective import Imitation
+from server.retargeting.objective import REST_RAD, Imitation
 from server.retargeting.solver import minimise
 from skin_teleop.hand import FINGERS, HandModel
 from skin_teleop.transforms import Array
-
-REST_RAD = {
-    "index": (0.0, 0.5, 0.6, 0.5),
-    "middle": (0.0, 0.5, 0.6, 0.5),
-    "ring": (0.0, 0.5, 0.6, 0.5),
-    "thumb": (0.9, 0.4, 0.3, 0.5),
-}
-"""A relaxed hand, rad: abduction (thumb: opposition) to the last joint. It resolves what the fingertips leave open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +32,11 @@ class Retargeted:
 
 
 class Retargeter:
-    """Keeps the warm start and the last answer; the same hand gives the same joints whatever came before."""
+    """Solves frame by frame; the last answer is only where the next search starts.
+
+    The objective looks at no earlier frame, so apart from poses with two equally good answers the same hand gives the
+    same joints whatever came before.
+    """
 
     def __init__(self, model: HandModel, scale: float, hand: Handedness = "right") -> None:
         self.model = model
@@ -47,9 +44,8 @@ class Retargeter:
         self.hand: Handedness = hand
         self._lower = float32_at_least(model.lower_rad).reshape(4, 4)
         self._upper = -float32_at_least(-model.upper_rad).reshape(4, 4)
-        self._rest = np.clip([REST_RAD[finger] for finger in FINGERS], self._lower, self._upper)
-        self._warm_start = self._rest
-        self._last = Retargeted(self._rest.reshape(16), np.zeros(4), np.zeros(16, bool), 0, 0.0)
+        self._warm_start = np.clip([REST_RAD[finger] for finger in FINGERS], self._lower, self._upper)
+        self.last = Retargeted(self._warm_start.reshape(16), np.zeros(4), np.zeros(16, bool), 0, 0.0)
 
     def solve(self, keypoints_m: Array, wrist_rotation: Array) -> Retargeted:
         """Joints for one frame of `keypoints_m` (25, 3) m and `wrist_rotation` (3, 3), both in one reference space.
@@ -57,22 +53,23 @@ class Retargeter:
         A hand that cannot be human is not solved: the last answer comes back with the reason in `held`.
         """
         started = time.perf_counter_ns()
-        fault = tracking_fault(keypoints_m) or ("" if np.isfinite(wrist_rotation).all() else "the wrist has no rotation")
+        fault = tracking_fault(keypoints_m) or (
+            "" if np.isfinite(wrist_rotation).all() else "the wrist has no rotation"
+        )
         if fault:
-            last = self._last
-            return Retargeted(last.q_rad, last.finger_error_m, last.at_limit, 0, 0.0, held=fault)
-        asked = Imitation.of(human_hand(keypoints_m, wrist_rotation, self.hand), self.model, self.scale, self._rest)
+            return dataclasses.replace(self.last, iterations=0, solve_us=0.0, held=fault)
+        asked = Imitation.of(human_hand(keypoints_m, wrist_rotation, self.hand), self.model, self.scale)
         solution = minimise(asked.around, self._warm_start, self._lower, self._upper)
         self._warm_start = solution.q_rad
         at_limit = (solution.q_rad <= self._lower) | (solution.q_rad >= self._upper)
-        self._last = Retargeted(
+        self.last = Retargeted(
             solution.q_rad.reshape(16),
             solution.at.tip_error_m,
             at_limit.reshape(16),
             solution.iterations,
             (time.perf_counter_ns() - started) / 1000,
         )
-        return self._last
+        return self.last
 
 
 def float32_at_least(values: Array) -> Array:

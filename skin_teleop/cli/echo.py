@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 
-from server.protocol import POSE_FRAME_BYTES
+from server.protocol import FRAME_BYTES
 from skin_teleop.errors import DeviceError
 from skin_teleop.rig import free_port
 from skin_teleop.transforms import Array
@@ -61,7 +61,7 @@ def echo_server() -> Iterator[str]:
 
 async def echo_round_trips_ms(url: str, rate_hz: float, seconds: float) -> Array:
     """Round trips (N,) of one pose-sized message at a time, ms, sent at `rate_hz` on absolute deadlines."""
-    message = bytes(POSE_FRAME_BYTES)
+    message = bytes(FRAME_BYTES)
     round_trips = []
     async with await _connected(url) as socket:
         start = time.monotonic()

@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Self
 
 from dataset_tools.recovery import recover_folder
-from drivers.allegro.safe_stop import open_bus, safe_stop
-
+from drivers.allegro.link import open_bus
+from drivers.allegro.safe_stop import safe_stop
 from skin_teleop.bus import CommandSender
 from skin_teleop.errors import DeviceError, ProcessDied
 from skin_teleop.messages import HandCommand

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from dataset_tools.labels import Label
-from dataset_tools.reader import Session
 from matplotlib.figure import Figure
 
+from dataset_tools.labels import Label
+from dataset_tools.reader import Session
 from skin_teleop.cli.report.hand_picture import draw_hand
 from skin_teleop.cli.report.style import (
     AMBER,
@@ -35,7 +35,8 @@ MAX_COLUMNS = 1200
 def skin_delta(flux: Array, t_mono_ns: Array) -> Array:
     """Counts (T, 368, 3) minus the median of the first 0.8 s, float32."""
     rest = t_mono_ns < t_mono_ns[0] + int(BASELINE_S * 1e9)
-    return flux.astype(np.float32) - np.median(flux[rest], axis=0).astype(np.float32)
+    delta: Array = flux.astype(np.float32) - np.median(flux[rest], axis=0).astype(np.float32)
+    return delta
 
 
 def strip(images: Sequence[tuple[str, Array]]) -> Figure:

@@ -1,0 +1,155 @@
+"""Labels that nobody has to type: from the operator's marks, and from contact that the skin itself shows."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dataset_tools.events import marked_spans
+from dataset_tools.labels import VOCABULARY, Label, LabelStore, LiveState
+from dataset_tools.reader import Session
+from dataset_tools.stream import Stream
+from skin_teleop.clock import NS_PER_S
+from skin_teleop.errors import SessionError
+from skin_teleop.messages import Array
+from skin_teleop.skin_layout import SkinLayout, skin_layout
+
+REST_NS = 800 * NS_PER_S // 1000
+"""Without a mark, the baseline is the median of the first 0.8 s."""
+MIN_NOISE_COUNTS = 1.0
+ON_NOISE, OFF_NOISE = 8.0, 4.0
+"""Hysteresis on pad energy: noise alone gives sqrt(3) = 1.7 (three axes of unit deviation)."""
+MERGE_NS = 300 * NS_PER_S // 1000
+MIN_CONTACT_NS = 300 * NS_PER_S // 1000
+BLOCK_ROWS = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A span in which the skin is touched."""
+
+    start_ns: int
+    end_ns: int
+    pads: tuple[str, ...]
+    """Pads that were touched, strongest first."""
+    peak: float
+    """Highest pad energy in the span, in units of noise."""
+
+
+def label_from_marks(store: LabelStore) -> list[Label]:
+    """Turn the spans between begin and end marks into labels; spans that were labelled (or deleted) before are left.
+
+    A mark whose word is not in the vocabulary becomes `other` with the word as its attribute `mark`.
+    """
+    session = store.session
+    added = []
+    for span in marked_spans(session.events(), session.end_ns):
+        known = span.label in VOCABULARY
+        attributes: dict[str, Any] = {} if known else {"mark": span.label}
+        if not span.closed:
+            attributes["open"] = "the session ended before the mark did"
+        word = span.label if known else "other"
+        added += _add_once(store, word, span.start_ns, span.end_ns, "live", attributes)
+    return added
+
+
+def label_contacts(store: LabelStore) -> list[Label]:
+    """Propose a label `contact` for every span in which the skin is touched; known spans are left."""
+    added = []
+    for contact in find_contacts(store.session):
+        attributes = {"pads": list(contact.pads), "peak": round(contact.peak, 1)}
+        added += _add_once(store, "contact", contact.start_ns, contact.end_ns, "proposal", attributes)
+    return added
+
+
+def find_contacts(session: Session) -> list[Contact]:
+    """Spans of touch from the skin alone; raises SessionError when the session has no skin."""
+    rig = session.meta["rig"]["skin"]
+    skin = session.streams.get(rig["name"])
+    if skin is None:
+        raise SessionError(f"contacts of {session.path} were asked for", found=f"no stream {rig['name']}")
+    layout = skin_layout(rig["layout"])
+    energy = pad_energy(skin, layout, session.rest_span_ns)
+    total = energy.max(axis=1)  # (T,)
+    spans = merge_spans(hysteresis(total, ON_NOISE, OFF_NOISE), skin.t_mono)
+    return [_contact(energy, skin.t_mono, layout, first, last) for first, last in spans]
+
+
+def pad_energy(skin: Stream, layout: SkinLayout, rest_span_ns: tuple[int, int] | None) -> Array:
+    """How far each pad is from rest, (T, 18): root mean square over its taxels of their deviation in units of noise.
+
+    The baseline is each channel's median at rest, its noise the standard deviation there (at least one count).
+    """
+    first_ns = int(skin.t_mono[0])
+    start_ns, end_ns = rest_span_ns or (first_ns, first_ns + REST_NS)
+    first, last = np.searchsorted(skin.t_mono, [start_ns, end_ns])
+    rest = skin.read("flux", int(first), max(int(last), int(first) + 1)).astype(np.float32)  # (R, 368, 3)
+    baseline, noise = np.median(rest, axis=0), np.maximum(rest.std(axis=0), MIN_NOISE_COUNTS)
+    blocks = []
+    for start in range(0, skin.rows, BLOCK_ROWS):
+        deviation = (skin.read("flux", start, start + BLOCK_ROWS) - baseline) / noise  # (B, 368, 3)
+        squares = np.square(deviation).sum(axis=-1)  # (B, 368)
+        blocks.append(np.sqrt(np.stack([squares[:, pad.taxels].mean(axis=1) for pad in layout.pads], axis=1)))
+    energy: Array = np.concatenate(blocks)
+    return energy
+
+
+def hysteresis(signal: Array, on: float, off: float) -> list[tuple[int, int]]:
+    """Row spans [first, last] of a signal (T,) that begin at or above `on` and end before it falls below `off`."""
+    spans: list[tuple[int, int]] = []
+    active = np.flatnonzero(signal >= off)
+    for run in np.split(active, np.flatnonzero(np.diff(active) > 1) + 1):
+        above = run[signal[run] >= on]
+        if len(above):
+            spans.append((int(above[0]), int(run[-1])))
+    return spans
+
+
+def merge_spans(spans: list[tuple[int, int]], t_mono_ns: Array) -> list[tuple[int, int]]:
+    """Join spans that are less than 0.3 s apart, then drop those that last less than 0.3 s."""
+    merged: list[tuple[int, int]] = []
+    for first, last in spans:
+        if merged and t_mono_ns[first] - t_mono_ns[merged[-1][1]] < MERGE_NS:
+            merged[-1] = (merged[-1][0], last)
+        else:
+            merged.append((first, last))
+    return [(first, last) for first, last in merged if t_mono_ns[last] - t_mono_ns[first] >= MIN_CONTACT_NS]
+
+
+def _contact(energy: Array, t_mono_ns: Array, layout: SkinLayout, first: int, last: int) -> Contact:
+    strongest = energy[first : last + 1].max(axis=0)  # (18,)
+    touched = [int(k) for k in np.argsort(-strongest) if strongest[k] >= ON_NOISE]
+    names = tuple(layout.pads[k].name for k in touched)
+    return Contact(int(t_mono_ns[first]), int(t_mono_ns[last]), names, float(strongest.max()))
+
+
+def _add_once(
+    store: LabelStore,
+    word: str,
+    start_ns: int,
+    end_ns: int,
+    source: Literal["live", "proposal"],
+    attributes: dict[str, Any],
+) -> list[Label]:
+    """Add a label whose id follows from its content, so that a second run adds nothing and revives nothing."""
+    session_id = store.session.meta["id"]
+    label_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{session_id}/{source}/{word}/{start_ns}/{end_ns}").hex
+    if label_id in store.known_ids():
+        return []
+    state: LiveState = "labelled" if source == "live" else "proposed"
+    annotator = str(store.session.meta["operator"]) if source == "live" else "skin_teleop"
+    return [
+        store.add(
+            word,
+            start_ns,
+            end_ns,
+            state=state,
+            source=source,
+            annotator=annotator,
+            attributes=attributes,
+            label_id=label_id,
+        )
+    ]

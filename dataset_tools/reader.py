@@ -1,0 +1,129 @@
+"""Open a session, sealed or still being recorded, with one interface.
+
+>>> session = open_session("sessions/20260301T101500Z_simulated_3f9a1c")  # doctest: +SKIP
+>>> session.streams["uskin"]["flux"].shape  # doctest: +SKIP
+(6000, 368, 3)
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from dataset_tools.events import EventRow, marked_spans, read_events
+from dataset_tools.logged_stream import LogIndex
+from dataset_tools.session_folder import (
+    LIVE_SUFFIX,
+    LOG_FOLDER,
+    STORE_FOLDER,
+    check_version,
+    is_live,
+    load_meta,
+)
+from dataset_tools.stream import Stream, sealed_streams
+from skin_teleop.clock import ABSENT_NS, NS_PER_S
+from skin_teleop.errors import SessionError
+
+
+class Session:
+    """One recording: its description, its streams and what happened in it."""
+
+    def __init__(self, path: Path, meta: dict[str, Any], streams: Mapping[str, Stream], log: LogIndex | None) -> None:
+        self.path = path
+        self.meta = meta
+        """Content of session.json."""
+        self.streams = streams
+        """Stream name to stream; a stream without rows is absent."""
+        self._log = log
+
+    @property
+    def status(self) -> str:
+        """`recording`, `stopped`, `sealed`, or `interrupted` where the recorder died."""
+        status = str(self.meta["status"])
+        return "interrupted" if status == "recording" and not is_live(self.path) else status
+
+    @property
+    def start_ns(self) -> int:
+        """t_mono of the first row of any stream, ns."""
+        return min((int(stream.t_mono[0]) for stream in self.streams.values()), default=0)
+
+    @property
+    def end_ns(self) -> int:
+        """t_mono of the last row of any stream, ns."""
+        return max((int(stream.t_mono[-1]) for stream in self.streams.values()), default=0)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first row to the last."""
+        return (self.end_ns - self.start_ns) / NS_PER_S
+
+    @functools.cached_property
+    def realtime_factor(self) -> float | None:
+        """Simulated seconds per second, by a straight line through the stream `truth`; None outside simulation."""
+        truth = self.streams.get("truth")
+        if truth is None or truth.rows < 2:
+            return None
+        simulated, host = truth["t_dev"], truth.t_mono
+        if simulated[0] == ABSENT_NS:
+            return None
+        slope, _ = np.polyfit((host - host[0]) / NS_PER_S, (simulated - simulated[0]) / NS_PER_S, 1)
+        return float(slope)
+
+    @property
+    def rest_span_ns(self) -> tuple[int, int] | None:
+        """Span (t_mono ns) of the first mark `rest`, in which nothing is touched; None where nobody marked one."""
+        rests = (span for span in marked_spans(self.events(), self.end_ns) if span.label == "rest" and span.closed)
+        return next(((span.start_ns, span.end_ns) for span in rests), None)
+
+    def events(self) -> list[EventRow]:
+        """(t_mono ns, name, facts) of every event in order of time."""
+        stream = self.streams.get("events")
+        return read_events(stream["t_mono"], stream["code"], stream["text"]) if stream is not None else []
+
+    def refresh(self) -> None:
+        """Take in rows that were recorded since; nothing to do for a sealed session."""
+        if self._log is not None:
+            self._log.refresh()
+
+
+def open_session(path: str | Path) -> Session:
+    """Open a session folder; sealed streams are read lazily, a live one is read from its log.
+
+    Raises SessionError when there is no such session, or when a newer release wrote it.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise _no_such_session(folder)
+    meta = load_meta(folder)
+    if (folder / STORE_FOLDER).is_dir():
+        return _open_sealed(folder, meta)
+    if (folder / LOG_FOLDER).is_dir():
+        log = LogIndex(folder / LOG_FOLDER)
+        return Session(folder, meta, log.streams, log)
+    raise SessionError(
+        f"session {folder} holds no data",
+        found=", ".join(sorted(entry.name for entry in folder.iterdir())),
+        allowed=f"{STORE_FOLDER} (sealed) or {LOG_FOLDER} (live)",
+        next_step="restore the folder from a backup",
+    )
+
+
+def _open_sealed(folder: Path, meta: dict[str, Any]) -> Session:
+    root = zarr.open_group(folder / STORE_FOLDER, mode="r")
+    check_version(str(root.attrs["version"]), folder)
+    return Session(folder, meta, sealed_streams(root), None)
+
+
+def _no_such_session(folder: Path) -> SessionError:
+    live, sealed = folder.with_name(folder.name + LIVE_SUFFIX), folder.with_name(folder.name.removesuffix(LIVE_SUFFIX))
+    twin = next((other for other in (live, sealed) if other != folder and other.is_dir()), None)
+    return SessionError(
+        f"session {folder} was asked for",
+        found="no such folder",
+        next_step=f"open {twin}" if twin else f"skin-teleop sessions {folder.parent}",
+    )

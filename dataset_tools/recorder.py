@@ -1,0 +1,229 @@
+"""The recorder process: takes every row of the rig from the bus into a session, and seals it when it ends.
+
+A row counts as handed over when it was read from the socket. It then waits at most `batch_ms` in memory, so a kill of
+this process costs less than 100 ms of rows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import zmq
+
+from dataset_tools.sealing_worker import SealingWorker, recover_in_background
+from dataset_tools.session_log import SessionLog
+from skin_teleop.bus import CommandInbox, Publisher, announce_ready, endpoint
+from skin_teleop.clock import NS_PER_MS, Ticker, mono_ns
+from skin_teleop.errors import SessionError, WireError
+from skin_teleop.messages import DropCount, RecorderCommand, RecorderStatus, decode, split_frame
+from skin_teleop.rig import Rig
+
+log = logging.getLogger(__name__)
+
+TICK_MS = 10
+"""The sockets are emptied this often: a hundred wake-ups a second instead of one a row."""
+ROWS_PER_TICK = 5000
+"""At most this many messages are read before the batch is looked at again."""
+STATUS_MS = 200
+RECEIVE_QUEUE = 20_000
+"""Messages that may wait in the socket while the disk stalls: about half a minute of a rig."""
+
+
+def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
+    """Serve until `stop` is set; a recording that is under way is then stopped and sealed first."""
+    recorder = Recorder(rig, runtime)
+    recovery = recover_in_background(Path(rig.recorder.folder))
+    try:
+        announce_ready(runtime, "recorder")
+        ticker = Ticker(TICK_MS * NS_PER_MS)
+        while not stop.wait(ticker.seconds_left()):
+            ticker.advance()
+            recorder.step()
+    finally:
+        recorder.close()
+        recovery.join()
+
+
+class Recorder:
+    """State of the recorder between two ticks."""
+
+    def __init__(self, rig: Rig, runtime: Path) -> None:
+        self.rejected = 0
+        """Frames that were no rows, or did not fit their stream; counted and dropped."""
+        self._rig = rig
+        self._rows: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PULL)
+        self._rows.setsockopt(zmq.LINGER, 0)
+        self._rows.setsockopt(zmq.RCVHWM, RECEIVE_QUEUE)
+        self._rows.bind(endpoint(runtime, "recorder.pull"))
+        self._inbox = CommandInbox(runtime, "recorder")
+        self._publisher = Publisher(runtime, "recorder")
+        self._worker = SealingWorker(keep_wal=rig.recorder.keep_wal)
+        self._session: SessionLog | None = None
+        self._newest: SessionLog | None = None
+        """The session that is being recorded, or was recorded last."""
+        self._stopped: Path | None = None
+        """The session that `keep` and `discard` speak of."""
+        self._problem = ""
+        self._producer_drops: dict[str, int] = {}
+        self._flush_due_ns = 0
+        self._status_due_ns = 0
+        self._told: RecorderStatus | None = None
+
+    def step(self) -> None:
+        """Take what has arrived, write a batch when it is due, tell the status."""
+        try:
+            self._take_rows()
+            self._take_commands()
+            if self._session is not None and mono_ns() >= self._flush_due_ns:
+                self._flush_due_ns = mono_ns() + self._rig.recorder.batch_ms * NS_PER_MS
+                self._session.flush()
+        except SessionError as error:
+            self._fail(error)
+        self._tell_status()
+
+    def close(self) -> None:
+        """Stop and seal what is being recorded, then release the sockets."""
+        try:
+            self._take_rows()
+            self._stop_recording()
+        except SessionError as error:
+            self._fail(error)
+        self._tell_status()
+        self._worker.close()
+        self._tell_status()
+        for part in (self._rows, self._inbox, self._publisher):
+            part.close()
+        log.info("recorder closed, %d frames rejected", self.rejected)
+
+    def status(self) -> RecorderStatus:
+        """What the recorder is doing now."""
+        newest, problem = self._newest, self._problem or self._worker.problem
+        return RecorderStatus(
+            state=self._state(problem),
+            session=str(newest.folder) if newest else "",
+            rows=dict(newest.rows) if newest else {},
+            dropped=dict(newest.dropped) if newest else {},
+            wal_bytes=newest.bytes_written if newest else 0,
+            message=problem,
+            last_sealed=str(self._worker.last_sealed or ""),
+        )
+
+    def _state(self, problem: str) -> Literal["idle", "recording", "sealing", "failed"]:
+        if self._session is not None:
+            return "recording"
+        if self._worker.sealing:
+            return "sealing"
+        return "failed" if problem else "idle"
+
+    def _take_rows(self) -> None:
+        for _ in range(ROWS_PER_TICK):
+            try:
+                frame = self._rows.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            try:
+                self._accept(frame)
+            except (WireError, UnicodeDecodeError):
+                self.rejected += 1
+
+    def _take_commands(self) -> None:
+        for command in self._inbox.drain():
+            if not isinstance(command, RecorderCommand):
+                continue
+            try:
+                self._obey(command)
+            except WireError as error:
+                log.warning("%s was refused: %s", command.action, error)
+                self.rejected += 1
+
+    def _accept(self, frame: bytes) -> None:
+        kind, stream, row = split_frame(frame)
+        if kind == DropCount.__name__:
+            self._count_drops(frame)
+        elif self._session is not None:
+            self._session.add_packed(kind, stream, row)
+
+    def _count_drops(self, frame: bytes) -> None:
+        """Producers tell their total since they started; a smaller total comes from a producer that started anew."""
+        told, _ = decode(frame)
+        if not isinstance(told, DropCount):
+            return
+        before = self._producer_drops.get(told.stream, 0)
+        self._producer_drops[told.stream] = told.dropped
+        more = told.dropped - before if told.dropped >= before else told.dropped
+        if self._session is not None and more > 0:
+            self._session.add_drops(told.stream, more)
+
+    def _obey(self, command: RecorderCommand) -> None:
+        log.info("recorder: %s", command.action)
+        match command.action:
+            case "start":
+                self._start_recording(command)
+            case "stop":
+                self._stop_recording()
+            case "mark":
+                self._mark(command)
+            case "keep":
+                self._with_stopped(self._worker.keep)
+            case "discard":
+                self._with_stopped(self._worker.discard)
+
+    def _start_recording(self, command: RecorderCommand) -> None:
+        if self._session is not None:
+            log.warning("start was asked for, but %s is being recorded", self._session.folder)
+            return
+        self._problem = self._worker.problem = ""
+        parent = Path(command.folder or self._rig.recorder.folder)
+        self._session = self._newest = SessionLog.create(
+            parent, self._rig, object_name=command.object, plan=command.plan, operator=command.operator
+        )
+        log.info("recording %s", self._session.folder)
+
+    def _stop_recording(self) -> None:
+        if self._session is None:
+            return
+        self._take_rows()
+        session, self._session = self._session, None
+        self._stopped = session.folder
+        try:
+            session.close()
+        finally:
+            self._worker.seal(session.folder)
+        log.info("stopped %s with %d rows", session.folder, sum(session.rows.values()))
+
+    def _mark(self, command: RecorderCommand) -> None:
+        if self._session is not None:
+            self._session.add_event("mark", label=command.label, edge=command.edge)
+
+    def _with_stopped(self, work: Callable[[Path], None]) -> None:
+        if self._stopped is None:
+            log.warning("keep or discard was asked for, but nothing was recorded yet")
+        else:
+            work(self._stopped)
+
+    def _fail(self, error: SessionError) -> None:
+        """A disk that fails ends the recording loudly; what was written stays for `recover`."""
+        log.error("recording failed: %s", error)
+        self._problem = str(error)
+        if self._session is not None:
+            self._stopped = self._session.folder
+            self._session.abandon()
+            self._session = None
+
+    def _tell_status(self) -> None:
+        now_ns, status = mono_ns(), self.status()
+        if now_ns < self._status_due_ns and self._told is not None and not _changed(self._told, status):
+            return
+        self._publisher.send(status)
+        self._told, self._status_due_ns = status, now_ns + STATUS_MS * NS_PER_MS
+
+
+def _changed(before: RecorderStatus, now: RecorderStatus) -> bool:
+    """Whether more than the counts differ."""
+    kept: dict[str, Any] = {"rows": now.rows, "wal_bytes": now.wal_bytes}
+    return dataclasses.replace(before, **kept) != now

@@ -1,0 +1,133 @@
+"""Turns a finished log into a sealed session: a Zarr store that appears at once, verified before the log goes.
+
+Every step can be repeated, and the order makes a kill at any moment harmless:
+
+1. write `session.zarr.tmp-<id>`, bring it to the disk, rename it to `session.zarr`;
+2. read it back and compare row counts and digests with the log;
+3. write MANIFEST.sha256, set session.json to `sealed`;
+4. rename the log away, delete it, and drop `.rec` from the folder's name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shutil
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dataset_tools.durable import rename_durably, sync_tree
+from dataset_tools.logged_stream import LogIndex
+from dataset_tools.manifest import write_manifest
+from dataset_tools.session_folder import (
+    LIVE_SUFFIX,
+    LOCK_FILE,
+    LOG_FOLDER,
+    STORE_FOLDER,
+    change_meta,
+    load_meta,
+    locked,
+    sealed_name,
+)
+from dataset_tools.store_writer import verify_store, write_store
+from dataset_tools.wal_scanner import log_files
+from skin_teleop.errors import SessionError
+
+log = logging.getLogger(__name__)
+
+VERIFIED_LOG_FOLDER = "wal.verified"
+"""The log's name once the store is known to hold all of it."""
+
+
+def seal_session(folder: Path, *, keep_wal: bool = False) -> Path:
+    """Seal a `.rec` folder and return the sealed session's path; a session sealed before is returned as it is.
+
+    Raises SessionError when it is being recorded, has no log, or the store does not match the log.
+    """
+    target = sealed_name(folder)
+    if not folder.is_dir() and target.is_dir():
+        return seal_session(target)
+    if not folder.is_dir():
+        raise SessionError(f"session {folder} cannot be sealed", found="no such folder")
+    if folder.name == target.name and load_meta(folder)["status"] == "sealed":
+        return folder
+    if folder != target and target.exists():
+        raise SessionError(f"session {folder} cannot be sealed", found=f"{target} exists already")
+    try:
+        with locked(folder):
+            _seal_contents(folder, keep_wal=keep_wal)
+            (folder / LOCK_FILE).unlink()
+            rename_durably(folder, target)
+    except OSError as error:
+        raise SessionError(
+            f"session {folder} cannot be sealed",
+            found=f"{error.strerror or error}",
+            next_step=f"the log is kept; free some space, then run: skin-teleop seal {folder}",
+        ) from error
+    log.info("sealed %s", target)
+    return target
+
+
+def _seal_contents(folder: Path, *, keep_wal: bool) -> None:
+    for leftover in folder.glob(f"{STORE_FOLDER}.tmp-*"):
+        shutil.rmtree(leftover)
+    meta = load_meta(folder)
+    recorded = _recorded(folder)
+    store = folder / STORE_FOLDER
+    if not store.is_dir():
+        if recorded is None:
+            raise SessionError(f"session {folder} holds no data", allowed=f"a {LOG_FOLDER} or {STORE_FOLDER} folder")
+        _publish(store, recorded, meta)
+    _verify(store, recorded)
+    write_manifest(folder)
+    if meta["status"] != "sealed":
+        change_meta(folder, **_sealed_facts(meta, recorded))
+    if recorded is not None and not keep_wal and not _worth_keeping(recorded):
+        rename_durably(folder / LOG_FOLDER, folder / VERIFIED_LOG_FOLDER)
+    shutil.rmtree(folder / VERIFIED_LOG_FOLDER, ignore_errors=True)
+
+
+def _recorded(folder: Path) -> LogIndex | None:
+    return LogIndex(folder / LOG_FOLDER) if (folder / LOG_FOLDER).is_dir() else None
+
+
+def _publish(store: Path, recorded: LogIndex, meta: dict[str, Any]) -> None:
+    building = store.with_name(f"{STORE_FOLDER}.tmp-{uuid.uuid4().hex[:8]}")
+    write_store(building, recorded, meta)
+    sync_tree(building)
+    rename_durably(building, store)
+
+
+def _verify(store: Path, recorded: LogIndex | None) -> None:
+    expected = None if recorded is None else {name: stream.rows for name, stream in recorded.streams.items()}
+    try:
+        verify_store(store, expected)
+    except SessionError:
+        if recorded is not None:
+            shutil.rmtree(store)  # the log is whole: the next seal builds the store anew
+        raise
+
+
+def _sealed_facts(meta: dict[str, Any], recorded: LogIndex | None) -> dict[str, Any]:
+    facts = {
+        "status": "sealed",
+        "sealed_at": datetime.now(UTC).isoformat(),
+        "interrupted": meta["status"] == "recording",
+    }
+    if recorded is not None:
+        facts["rows"] = {name: stream.rows for name, stream in recorded.streams.items()}
+        facts["log_damage"] = [dataclasses.asdict(damage) for damage in recorded.damage]
+    return facts
+
+
+def _worth_keeping(recorded: LogIndex) -> bool:
+    """Damage before the end of the last file is no crash but a broken disk: somebody may still save those bytes."""
+    files = log_files(recorded.folder)
+    return any(damage.file != files[-1].name for damage in recorded.damage)
+
+
+def is_leftover(folder: Path) -> bool:
+    """Whether a folder is a session that still waits for its seal."""
+    return folder.name.endswith(LIVE_SUFFIX) and folder.is_dir()

@@ -1,0 +1,175 @@
+"""A session while it is being written: a new `.rec` folder, its lock, its session.json and its log."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dataset_tools.durable import rename_durably, write_json_durably
+from dataset_tools.session_folder import (
+    LIVE_SUFFIX,
+    LOG_FOLDER,
+    META_FILE,
+    change_meta,
+    new_meta,
+    new_session_id,
+    take_lock,
+)
+from dataset_tools.stream_facts import stream_attributes
+from dataset_tools.wal_frame import StreamSchema
+from dataset_tools.wal_writer import WalWriter
+from skin_teleop.errors import SessionError, WireError
+from skin_teleop.messages import SAMPLE_TYPES, Event, Sample
+from skin_teleop.rig import Rig
+
+STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+"""A stream's name becomes a folder's name in the sealed session."""
+MAX_STREAMS = 64
+EVENTS = "events"
+
+
+class SessionLog:
+    """Takes rows as they come and hands them to the log in batches; call `flush` at least every 100 ms."""
+
+    def __init__(self, folder: Path, rig: Rig, lock: int) -> None:
+        self.folder = folder
+        self.rows: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}
+        self._rig = rig
+        self._lock = lock
+        self._streams: dict[str, StreamSchema] = {}
+        self._own_events = 0
+        self._dropped_told: dict[str, int] = {}
+        self._wal = WalWriter(folder / LOG_FOLDER, sync_ms=rig.recorder.sync_ms)
+
+    @classmethod
+    def create(
+        cls, parent: Path, rig: Rig, *, object_name: str = "", plan: tuple[str, ...] = (), operator: str = "anonymous"
+    ) -> Self:
+        """Start a session in a new folder of `parent`; raises SessionError when there is no room or no permission.
+
+        The folder is built under a hidden name and appears complete: a `.rec` folder always has a session.json, a log
+        and a lock.
+        """
+        session_id = new_session_id(rig.name)
+        building = parent / f".{session_id}.new"
+        live = parent / (session_id + LIVE_SUFFIX)
+        try:
+            check_free_space(parent, rig.recorder.min_free_gb)
+            (building / LOG_FOLDER).mkdir(parents=True)
+            lock = take_lock(building)
+            meta = new_meta(session_id, rig, object_name=object_name, plan=plan, operator=operator)
+            write_json_durably(building / META_FILE, meta)
+            rename_durably(building, live)
+        except OSError as error:
+            raise SessionError(
+                f"cannot start a session in {parent}",
+                found=f"{error.strerror or error}",
+                next_step="choose a folder you may write to: recorder.folder in the rig file",
+            ) from error
+        session = cls(live, rig, lock)
+        session.add_event("session_started", id=session_id, object=object_name)
+        return session
+
+    @property
+    def bytes_written(self) -> int:
+        """Size of the log so far."""
+        return self._wal.bytes_written
+
+    def add(self, sample: Sample, stream: str) -> None:
+        """Append one row; see `add_packed`."""
+        self.add_packed(type(sample).__name__, stream, sample.pack())
+
+    def add_event(self, name: str, **facts: Any) -> None:
+        """Append an event of the recorder's own; raises WireError when the facts are too long."""
+        self.add(Event.now(name, self._own_events, **facts), EVENTS)
+        self._own_events += 1
+
+    def add_packed(self, kind: str, stream: str, row: bytes) -> None:
+        """Append one packed row of a message type, exactly as it came.
+
+        Raises WireError when it does not fit the stream, SessionError when the disk fails.
+        """
+        schema = self._streams.get(stream) or self._declare(kind, stream)
+        if schema.message != kind or len(row) != schema.dtype.itemsize:
+            raise WireError(
+                f"stream {stream} holds rows of {schema.message}",
+                found=f"{kind} of {len(row)} bytes",
+                allowed=f"{schema.dtype.itemsize} bytes",
+            )
+        self._wal.append(schema.number, row)
+        self.rows[stream] = self.rows.get(stream, 0) + 1
+
+    def add_drops(self, stream: str, count: int) -> None:
+        """Note that a producer could not hand over `count` more rows of a stream."""
+        self.dropped[stream] = self.dropped.get(stream, 0) + count
+
+    def flush(self) -> None:
+        """Write one batch; raises SessionError when the disk fails."""
+        self._tell_drops()
+        self._wal.flush()
+
+    def close(self) -> None:
+        """End the session: write and sync everything, note the end, release the lock.
+
+        Raises SessionError when the disk fails; what was written is kept.
+        """
+        try:
+            self._tell_drops()
+            self.add_event("session_stopped", rows=sum(self.rows.values()))
+            self._wal.close()
+            change_meta(self.folder, status="stopped", stopped_at=datetime.now(UTC).isoformat())
+        finally:
+            os.close(self._lock)
+
+    def abandon(self) -> None:
+        """End the session after the disk failed; everything written is kept for `recover`."""
+        self._wal.abandon()
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, SessionError):
+            self.abandon()
+        else:
+            self.close()
+
+    def _tell_drops(self) -> None:
+        for stream, count in self.dropped.items():
+            if self._dropped_told.get(stream) != count:
+                self.add_event("dropped", stream=stream, dropped=count)
+                self._dropped_told[stream] = count
+
+    def _declare(self, kind: str, stream: str) -> StreamSchema:
+        if kind not in SAMPLE_TYPES or not STREAM_NAME.fullmatch(stream) or len(self._streams) >= MAX_STREAMS:
+            raise WireError(
+                "a row of a new stream was expected",
+                found=f"{kind[:40]!r} for stream {stream[:80]!r}, {len(self._streams)} streams so far",
+                allowed=f"{', '.join(SAMPLE_TYPES)}; names like uskin_health; at most {MAX_STREAMS} streams",
+            )
+        number = len(self._streams)
+        schema = StreamSchema.of(number, stream, SAMPLE_TYPES[kind], stream_attributes(kind, self._rig))
+        self._wal.declare(schema)
+        self._streams[stream] = schema
+        return schema
+
+
+def check_free_space(parent: Path, min_free_gb: float) -> None:
+    """Make the folder and raise SessionError when its disk has less free space than the rig asks for."""
+    parent.mkdir(parents=True, exist_ok=True)
+    free_gb = shutil.disk_usage(parent).free / 1e9
+    if free_gb < min_free_gb:
+        raise SessionError(
+            f"a session in {parent} needs {min_free_gb:g} GB of free space",
+            found=f"{free_gb:.2f} GB",
+            next_step="free some space, or set recorder.min_free_gb in the rig file (an hour takes about 1.4 GB)",
+        )

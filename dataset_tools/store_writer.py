@@ -1,0 +1,114 @@
+"""Writes the streams of a log into a Zarr v3 store, shard by shard, and checks a store against its own digests."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec
+
+from dataset_tools.logged_stream import LoggedStream, LogIndex
+from dataset_tools.session_folder import SCHEMA, SCHEMA_VERSION
+from dataset_tools.static_arrays import write_static
+from dataset_tools.store_layout import StoreLayout
+from dataset_tools.stream import SealedStream, sealed_streams
+from skin_teleop.errors import SessionError
+from skin_teleop.messages import Array
+
+CLOCK_PREFIX = "clock_"
+
+
+def group_path(stream: str, message: str) -> str:
+    """Where a stream stands in the store: `streams/<name>`, or `clock/<device>` for clock samples."""
+    if message == "ClockSample" and stream.startswith(CLOCK_PREFIX):
+        return f"clock/{stream.removeprefix(CLOCK_PREFIX)}"
+    return f"streams/{stream}"
+
+
+def write_store(path: Path, log: LogIndex, meta: dict[str, Any]) -> None:
+    """Write a new store; `meta` is session.json. Memory stays below a few shards of one stream."""
+    root = zarr.open_group(path, mode="w")
+    rows, digests, groups = {}, {}, []
+    for name, stream in log.streams.items():
+        place = group_path(name, stream.schema.message)
+        digests[name] = _write_stream(root.create_group(place), stream)
+        rows[name] = stream.rows
+        groups.append(place)
+    write_static(root.create_group("static"), meta["rig"])
+    root.attrs.update(
+        {
+            "schema": SCHEMA,
+            "version": SCHEMA_VERSION,
+            "session": meta["id"],
+            "software": meta["software"],
+            "stream_groups": groups,
+            "rows": rows,
+            "digests": digests,
+            "digest_of": "sha256 of each column's rows, C order, little-endian",
+        }
+    )
+
+
+def _write_stream(group: zarr.Group, stream: LoggedStream) -> dict[str, str]:
+    layout = StoreLayout.of(stream.rows, float(stream.attributes["nominal_hz"]))
+    group.attrs.update({"name": stream.name} | stream.attributes)
+    arrays = {name: _new_array(group, name, stream, layout) for name in stream.fields}
+    hashes = {name: hashlib.sha256() for name in stream.fields}
+    for start, stop in layout.spans():
+        rows = stream.read_rows(start, stop)
+        for name, array in arrays.items():
+            column = np.ascontiguousarray(rows[name])
+            hashes[name].update(column.data)
+            array[start:stop] = column
+    return {name: digest.hexdigest() for name, digest in hashes.items()}
+
+
+def _new_array(group: zarr.Group, name: str, stream: LoggedStream, layout: StoreLayout) -> Any:
+    column = stream.schema.dtype[name]
+    chunk_rows, shard_rows = layout.column(column.itemsize)
+    attributes: dict[str, Any] = dict(stream.schema.units[name])
+    return group.create_array(
+        name,
+        shape=(stream.rows, *column.shape),
+        dtype=column.base,
+        chunks=(chunk_rows, *column.shape),
+        shards=(shard_rows, *column.shape) if shard_rows > chunk_rows else None,
+        compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+        fill_value=0,
+        attributes=attributes,
+    )
+
+
+def verify_store(path: Path, expected_rows: dict[str, int] | None) -> None:
+    """Read every column back and compare it with the digest taken from the log's rows.
+
+    `expected_rows` are the rows by stream that the log holds, where there still is a log. Raises SessionError when
+    anything differs.
+    """
+    root = zarr.open_group(path, mode="r")
+    facts: dict[str, Any] = dict(root.attrs)
+    if expected_rows is not None and facts["rows"] != expected_rows:
+        raise _differs(path, f"rows {facts['rows']} where the log holds {expected_rows}")
+    for stream in sealed_streams(root).values():
+        for name in stream.fields:
+            if _column_digest(stream, name) != facts["digests"][stream.name][name]:
+                raise _differs(path, f"{stream.name}/{name} does not match its digest")
+
+
+def _column_digest(stream: SealedStream, name: str) -> str:
+    digest = hashlib.sha256()
+    for start, stop in StoreLayout.of(stream.rows, float(stream.attributes["nominal_hz"])).spans():
+        column: Array = np.ascontiguousarray(stream.read(name, start, stop))
+        digest.update(column.data)
+    return digest.hexdigest()
+
+
+def _differs(path: Path, found: str) -> SessionError:
+    return SessionError(
+        f"the store {path} does not hold what was recorded",
+        found=found,
+        next_step="the log is kept; check the disk, then seal again",
+    )

@@ -1,0 +1,93 @@
+"""One stream of a session with one interface, wherever its rows lie: in a sealed store or still in the log."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from typing import Any, cast
+
+import numpy as np
+import zarr
+
+from skin_teleop.errors import SessionError
+from skin_teleop.messages import Array
+
+
+class Stream(ABC):
+    """Rows of one source, each with its stamps. Columns are read when asked for and not kept, save `t_mono`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    @abstractmethod
+    def fields(self) -> tuple[str, ...]:
+        """Names of all columns, stamps first."""
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    @abstractmethod
+    def attributes(self) -> dict[str, Any]:
+        """Source, nominal_hz, units, frame, clock, latency_ns, gaps, dropped and what else the session says."""
+
+    @abstractmethod
+    def _read(self, field: str, start: int, stop: int) -> Array: ...
+
+    def read(self, field: str, start: int = 0, stop: int | None = None) -> Array:
+        """Rows start..stop of one column, (n, ...) in the column's own dtype; bounds are clipped as in a slice.
+
+        Raises SessionError for a column that the stream does not have.
+        """
+        if field not in self.fields:
+            raise SessionError(
+                f"stream {self.name} was asked for {field!r}", found="no such field", allowed=", ".join(self.fields)
+            )
+        first, last, _ = slice(start, stop).indices(self.rows)
+        return self._read(field, first, max(first, last))
+
+    def __getitem__(self, field: str) -> Array:
+        """A whole column, (rows, ...)."""
+        return self.read(field)
+
+    @functools.cached_property
+    def t_mono(self) -> Array:
+        """(rows,) int64 ns, host CLOCK_MONOTONIC: the key that joins streams."""
+        return self.read("t_mono")
+
+
+class SealedStream(Stream):
+    """A stream of a sealed session: lazy Zarr arrays."""
+
+    def __init__(self, name: str, group: zarr.Group) -> None:
+        super().__init__(name)
+        self._attributes: dict[str, Any] = dict(group.attrs)
+        self._columns = dict(group.arrays())
+
+    @functools.cached_property
+    def fields(self) -> tuple[str, ...]:
+        """Names of all columns, stamps first."""
+        return tuple(key for key in self._attributes["units"] if key in self._columns)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self._columns["t_mono"].shape[0])
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the store says about the stream."""
+        return self._attributes
+
+    def _read(self, field: str, start: int, stop: int) -> Array:
+        return np.asarray(self._columns[field][start:stop])
+
+
+def sealed_streams(root: zarr.Group) -> dict[str, SealedStream]:
+    """All streams of a sealed store by name."""
+    attributes: dict[str, Any] = dict(root.attrs)
+    groups = [cast(zarr.Group, root[path]) for path in attributes["stream_groups"]]
+    return {str(group.attrs["name"]): SealedStream(str(group.attrs["name"]), group) for group in groups}

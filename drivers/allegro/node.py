@@ -1,0 +1,226 @@
+"""The hand node: a control loop that the hand itself clocks, and every way out of it leaves the hand without power."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from drivers.allegro.codec import N_FINGERS, FingerPose, FingerTorque, HandEvent, HandInfo
+from drivers.allegro.controller import Control, Controller
+from drivers.allegro.health import HEALTH_REQUESTS, HealthMonitor
+from drivers.allegro.link import HandLink, open_bus
+from drivers.allegro.pose_cycle import PoseCycle
+from drivers.allegro.reports import HandReports
+from drivers.allegro.safe_stop import POWER_OFF, safe_stop
+from drivers.allegro.safety import UNPOWERED, SafetyMachine
+from drivers.allegro.startup import StartUp, power_on
+from skin_teleop.bus import announce_ready
+from skin_teleop.clock import ABSENT_NS, NS_PER_MS, NS_PER_S, Stamp, mono_ns
+from skin_teleop.hand import hand_model
+from skin_teleop.messages import HandHealth, JointState
+from skin_teleop.rig import HandConfig, Rig
+from skin_teleop.transforms import Array
+
+RECEIVE_TIMEOUT_S = 0.02
+WATCH_NS = 20 * NS_PER_MS
+"""How often commands, silence and start-up are looked at while no control cycle does it."""
+SILENCE_NS = 100 * NS_PER_MS
+"""The hand counts as lost when no complete set of pose frames came for this long."""
+LONGEST_PASS_NS = 25 * NS_PER_MS
+"""One pass of the loop counts for at most this much silence: when this host stalls, the hand's frames wait for it."""
+SECOND_GRACE_NS = 50 * NS_PER_MS
+"""The once-a-second work waits this long for the calm moment after a control cycle."""
+DRAIN_FRAMES = 100
+
+log = logging.getLogger(__name__)
+
+
+def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
+    """Drive the hand until `stop` is set.
+
+    Raises DeviceError when the bus cannot be opened or has gone away, or when the hand does not answer or say its
+    version at the first start. Whatever happens, the stop frames are sent last.
+    """
+    bus = open_bus(rig.hand)
+    try:
+        reports = HandReports(runtime, rig.hand.name)
+        try:
+            with _collecting_by_hand():
+                _HandLoop(rig.hand, HandLink(bus, rig.hand), reports, runtime).run(stop)
+        finally:
+            sent = safe_stop(bus, rig.hand.device_id)
+            reports.close()
+            log.info("hand %s left without power, %d stop frames sent", rig.hand.name, sent)
+    finally:
+        bus.shutdown()
+
+
+@contextlib.contextmanager
+def _collecting_by_hand() -> Iterator[None]:
+    """Keep Python's cycle collector out of the control cycle; the loop collects once a second, after sending.
+
+    What was loaded so far is frozen, so that this collection looks at little more than one second of garbage.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+class _HandLoop:
+    """Everything that happens on one received frame, in the order in which it must happen."""
+
+    def __init__(self, config: HandConfig, link: HandLink, reports: HandReports, runtime: Path) -> None:
+        self._config = config
+        self._link = link
+        self._reports = reports
+        self._runtime = runtime
+        self._cycle = PoseCycle()
+        self._controller = Controller(config, hand_model(config.model, config.finger_joint1_z_m))
+        self._safety = SafetyMachine(config.hold_after_ms, config.relax_after_ms)
+        self._health = HealthMonitor()
+        now_ns = mono_ns()
+        self._startup: StartUp | None = StartUp(config, now_ns)
+        self._ready = False
+        self._silent_ns = 0
+        self._pass_ns = self._next_watch_ns = now_ns
+        self._next_second_ns = now_ns + NS_PER_S
+        self._cycles = self._seconds = self._overruns = 0
+        self._received_ns: int | None = None
+        self._target_seq = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Receive frame by frame until `stop`; raises DeviceError as the module's `run` does."""
+        self._link.drain(DRAIN_FRAMES)
+        while not stop.is_set():
+            event, received_ns = self._link.receive(RECEIVE_TIMEOUT_S)
+            if event is not None:
+                self._hear(event, received_ns)
+            now_ns = mono_ns()
+            self._silent_ns += min(now_ns - self._pass_ns, LONGEST_PASS_NS)
+            self._pass_ns = now_ns
+            if now_ns >= self._next_watch_ns:
+                self._watch(now_ns)
+
+    def _hear(self, event: HandEvent, received_ns: int) -> None:
+        if isinstance(event, FingerPose):
+            if periods := self._cycle.add(event):
+                self._control(received_ns, periods)
+        elif faults := self._health.hear(event):
+            self._safety.fault(f"the hand reports {faults}", latched=True)
+            self._act_on_transitions()
+        if self._startup is not None:
+            self._startup.hear(event)
+
+    def _control(self, received_ns: int, periods: int) -> None:
+        """One control cycle: from the fourth pose frame to the fourth torque frame, then the reports."""
+        self._decide(mono_ns())
+        position_rad = self._cycle.position_rad()
+        control = self._controller.step(position_rad, mono_ns(), self._safety.drive, periods)
+        pwm = control.pwm.tolist()
+        self._link.send(*(FingerTorque(f, tuple(pwm[4 * f : 4 * f + 4])) for f in range(N_FINGERS)))
+        self._count_overrun(received_ns)
+        self._report_cycle(position_rad, control, received_ns, mono_ns())
+        self._silent_ns = 0
+        self._each_second(grace_ns=0)
+
+    def _decide(self, now_ns: int) -> None:
+        """Let commands, the newest target and time change the state."""
+        for command in self._reports.commands():
+            self._safety.obey(command)
+        target = self._reports.target()
+        if target is not None and self._safety.offer(target, now_ns):
+            self._controller.aim(target.target, now_ns)
+            self._target_seq = target.seq
+        self._safety.tick(now_ns)
+        self._act_on_transitions()
+
+    def _act_on_transitions(self) -> None:
+        for change in self._safety.take_transitions():
+            if change.after in UNPOWERED:
+                self._link.send(*POWER_OFF)
+            elif change.before in UNPOWERED:
+                self._link.send(*power_on(self._config))
+                self._silent_ns = 0
+            self._reports.transition(change)
+
+    def _watch(self, now_ns: int) -> None:
+        """What must happen even when the hand is silent."""
+        self._next_watch_ns = now_ns + WATCH_NS
+        if self._silent_ns > SILENCE_NS and self._safety.state not in UNPOWERED:
+            self._safety.fault("pose frames stopped", latched=False)
+            self._startup = StartUp(self._config, now_ns)
+        if self._silent_ns > WATCH_NS:
+            self._decide(now_ns)
+        if self._startup is not None:
+            self._wake(self._startup, now_ns)
+        self._each_second(SECOND_GRACE_NS)
+
+    def _wake(self, startup: StartUp, now_ns: int) -> None:
+        self._link.send(*startup.due(now_ns))
+        if startup.done:
+            self._startup = None
+            self._woken(startup.info, startup.serial)
+        elif not self._ready:
+            startup.check_patience(now_ns)
+
+    def _woken(self, info: HandInfo | None, serial: str) -> None:
+        if info is not None:
+            self._controller.set_hardware_version(info.hardware_version)
+        log.info("hand %s answers: serial %r, %s", self._config.name, serial, info or "version set by the rig file")
+        self._safety.started()
+        self._act_on_transitions()
+        if not self._ready:
+            self._ready = True
+            announce_ready(self._runtime, "hand")
+
+    def _count_overrun(self, received_ns: int) -> None:
+        """A cycle is late when it comes more than two periods after the one before."""
+        if self._received_ns is not None and received_ns - self._received_ns > 2 * self._config.period_ms * NS_PER_MS:
+            self._overruns += 1
+        self._received_ns = received_ns
+
+    def _report_cycle(self, position_rad: Array, control: Control, received_ns: int, command_ns: int) -> None:
+        self._reports.cycle(
+            JointState.stamped(
+                Stamp(ABSENT_NS, received_ns, time.time_ns() - (mono_ns() - received_ns)),
+                self._cycles,
+                position=position_rad,
+                velocity=control.velocity_rad_per_s,
+                target=control.command_rad,
+                torque_command=control.torque_nm,
+                target_seq=self._target_seq,
+                t_command=command_ns,
+            )
+        )
+        self._cycles += 1
+
+    def _each_second(self, grace_ns: int) -> None:
+        """Ask the hand how it is, report, collect garbage: right after a control cycle, or late when none comes."""
+        if mono_ns() < self._next_second_ns + grace_ns:
+            return
+        self._next_second_ns = mono_ns() + NS_PER_S
+        self._link.send(*HEALTH_REQUESTS)
+        self._reports.health(
+            HandHealth.stamped(
+                Stamp.now(),
+                self._seconds,
+                temperature=self._health.temperature_c,
+                status=int(self._health.status),
+                state=int(self._safety.state),
+                overruns=self._overruns,
+                missing=self._cycle.missing,
+                refused=self._safety.refused,
+            )
+        )
+        self._seconds += 1
+        gc.collect()

@@ -1,0 +1,105 @@
+"""The simulated world as a process of the rig: the devices' side of every wire, at the pace of the wall clock.
+
+When the machine is too slow, simulated time slows down instead of jumping, and the process says so once a second; the
+recorded truth shows it too, since its `t_dev` is simulated time and its `t_mono` is the host's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from pathlib import Path
+
+from drivers.simulated.can_device import CanDevice
+from drivers.simulated.world import World
+from drivers.simulated.xela_server import XelaServer
+from skin_teleop.bus import Latest, Publisher, RecorderFeed, announce_ready
+from skin_teleop.clock import NS_PER_MS, NS_PER_S, mono_ns
+from skin_teleop.messages import ProcessStatus, WristTarget
+from skin_teleop.rig import Rig
+from skin_teleop.skin_layout import skin_layout
+
+MAX_BEHIND_NS = 30 * NS_PER_MS
+"""What the world may be late and catch up; beyond that, simulated time slips."""
+SLOW_BELOW = 0.97
+"""Realtime factor under which the process warns."""
+
+log = logging.getLogger(__name__)
+
+
+class Pace:
+    """Holds a loop to absolute deadlines and measures simulated against real time."""
+
+    def __init__(self, period_ns: int) -> None:
+        self._period_ns = period_ns
+        self._deadline_ns = self._since_ns = mono_ns()
+        self._turns = 0
+
+    def wait(self) -> None:
+        """Sleep until the next deadline; when it is too long ago, time slips and the deadlines start anew."""
+        self._turns += 1
+        self._deadline_ns += self._period_ns
+        behind_ns = mono_ns() - self._deadline_ns
+        if behind_ns > MAX_BEHIND_NS:
+            self._deadline_ns += behind_ns
+        elif behind_ns < 0:
+            time.sleep(-behind_ns / NS_PER_S)
+
+    def realtime_factor(self) -> float | None:
+        """Simulated over real time of the last second, once a second; None in between."""
+        elapsed_ns = mono_ns() - self._since_ns
+        if elapsed_ns < NS_PER_S:
+            return None
+        factor = self._turns * self._period_ns / elapsed_ns
+        self._since_ns, self._turns = self._since_ns + elapsed_ns, 0
+        return factor
+
+
+def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
+    """Serve the simulated hand on CAN and the simulated skin on its URL until `stop`.
+
+    Raises ConfigError for an unknown object and DeviceError when the CAN channel or the skin's port is taken.
+    """
+    world = World(rig)
+    with contextlib.ExitStack() as parts:
+        can_device = parts.enter_context(contextlib.closing(CanDevice(rig.hand)))
+        skin = parts.enter_context(contextlib.closing(XelaServer(rig.skin.url, skin_layout(rig.skin.layout))))
+        feed = parts.enter_context(contextlib.closing(RecorderFeed(runtime)))
+        publisher = parts.enter_context(contextlib.closing(Publisher(runtime, "world")))
+        wrist = parts.enter_context(contextlib.closing(Latest(runtime, "server", WristTarget, "wrist")))
+        announce_ready(runtime, "world")
+        log.info("the simulated world runs: %d ms control period, object %s", rig.hand.period_ms, world.object_name)
+        pace = Pace(world.period_ns)
+        while not stop.is_set():
+            torque_nm = can_device.exchange(world.joint_position_rad, world.time_ns)
+            world.advance(torque_nm)
+            _serve_skin(world, skin, feed, publisher, wrist)
+            _report(pace, publisher)
+            pace.wait()
+    log.info("the simulated world stopped after %.1f simulated s", world.time_ns / NS_PER_S)
+
+
+def _serve_skin(
+    world: World, skin: XelaServer, feed: RecorderFeed, publisher: Publisher, wrist: Latest[WristTarget]
+) -> None:
+    """At the end of a skin period: hand out truth and counts, look for a new wrist target."""
+    truth = world.skin_frame()
+    if truth is None:
+        return
+    feed.send(truth, "truth")
+    publisher.send(truth, "truth")
+    skin.publish(world.scan.counts, world.scan.updates_per_s, truth.t_wall)
+    target = wrist.take()
+    if target is not None and not world.aim_wrist(target.pose):
+        log.warning("a wrist target was ignored: %s is not a pose", target.pose)
+
+
+def _report(pace: Pace, publisher: Publisher) -> None:
+    factor = pace.realtime_factor()
+    if factor is None:
+        return
+    publisher.send(ProcessStatus("world", "serving", f"realtime factor {factor:.2f}"), "status")
+    if factor < SLOW_BELOW:
+        log.warning("this machine is too slow: simulated time runs at %.2f of real time", factor)

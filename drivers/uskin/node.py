@@ -1,0 +1,110 @@
+"""The skin node: the whole skin on a steady tick, by sample and hold from the vendor's server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from drivers.uskin.client import SkinClient
+from drivers.uskin.hold import SkinHold
+from skin_teleop.bus import Publisher, RecorderFeed, announce_ready
+from skin_teleop.clock import NS_PER_S, Stamp, Ticker, mono_ns
+from skin_teleop.messages import Event, SkinFrame, SkinHealth
+from skin_teleop.rig import Rig
+from skin_teleop.skin_layout import skin_layout
+
+log = logging.getLogger(__name__)
+
+
+def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
+    """Read the skin until `stop` is set; a server that is away is dialled again and again.
+
+    The process counts as ready with the first complete frame; nothing is published before it.
+    """
+    hold = SkinHold(skin_layout(rig.skin.layout), rig.skin.stale_after_ms)
+    client = SkinClient(rig.skin.url, hold, stop)
+    reports = _SkinReports(runtime, rig.skin.name)
+    try:
+        client.start()
+        overruns = _tick(rig, runtime, client, reports, stop)
+        log.info(
+            "skin %s: %d frames, %d malformed, %d late ticks", rig.skin.url, client.frames, client.malformed, overruns
+        )
+    finally:
+        client.join()
+        reports.close()
+
+
+def _tick(rig: Rig, runtime: Path, client: SkinClient, reports: _SkinReports, stop: threading.Event) -> int:
+    """Publish on absolute deadlines until `stop`; returns how many ticks were missed."""
+    ticker = Ticker(NS_PER_S // rig.skin.tick_hz)
+    ticks = 0
+    while not stop.wait(ticker.seconds_left()):
+        tick_ns = ticker.advance()
+        reports.notices(client)
+        if not client.hold.has_data:
+            continue
+        if ticks == 0:
+            announce_ready(runtime, "skin")
+        reports.frame(client, tick_ns)
+        if ticks % rig.skin.tick_hz == 0:
+            reports.health(client, tick_ns)
+        ticks += 1
+    return ticker.overruns
+
+
+class _SkinReports:
+    """The node's ends on the rig's message bus."""
+
+    def __init__(self, runtime: Path, name: str) -> None:
+        self._name = name
+        self._events = 0
+        self._feed = RecorderFeed(runtime)
+        self._publisher = Publisher(runtime, "skin")
+
+    def frame(self, client: SkinClient, tick_ns: int) -> None:
+        """Publish the skin as it is at a tick (monotonic ns)."""
+        hold = client.hold
+        with client.lock:
+            sample = SkinFrame.stamped(
+                _stamp(hold, tick_ns),
+                hold.message,
+                hold.flags(tick_ns),
+                flux=hold.flux,
+                age_ms=hold.age_ms(tick_ns),
+            )
+        self._feed.send(sample, self._name)
+        self._publisher.send(sample, self._name)
+
+    def health(self, client: SkinClient, tick_ns: int) -> None:
+        """Publish the condition of every taxel."""
+        hold = client.hold
+        with client.lock:
+            sample = SkinHealth.stamped(
+                _stamp(hold, tick_ns),
+                hold.message,
+                hold.flags(tick_ns),
+                temperature=hold.temperature_k,
+                updates_per_s=hold.updates_per_s,
+            )
+        self._feed.send(sample, f"{self._name}_health")
+        self._publisher.send(sample, f"{self._name}_health")
+
+    def notices(self, client: SkinClient) -> None:
+        """Record what the client has told: connections, losses, restarts of the server."""
+        while client.notices:
+            name, facts = client.notices.popleft()
+            self._feed.send(Event.now(name, self._events, device=self._name, **facts), "events")
+            self._events += 1
+
+    def close(self) -> None:
+        """Release every socket."""
+        self._feed.close()
+        self._publisher.close()
+
+
+def _stamp(hold: SkinHold, tick_ns: int) -> Stamp:
+    """A tick's stamps: the server's newest time, the tick itself, and the wall clock at the tick."""
+    return Stamp(hold.server_time_ns, tick_ns, time.time_ns() - (mono_ns() - tick_ns))

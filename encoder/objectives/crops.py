@@ -1,0 +1,59 @@
+"""Views of a window for self-distillation: contiguous blocks of taxels in the flat order, and masks inside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from skin_teleop.messages import N_TAXELS
+
+GLOBAL_CROPS = 2
+GLOBAL_SHARE = (0.4, 1.0)
+LOCAL_SHARE = (0.1, 0.4)
+MASKED_SHARE = (0.1, 0.5)
+"""Shares of the 368 taxels in a crop, and of a crop's taxels behind the mask (Sparsh-skin's public configuration)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Which taxels each view of each window shows."""
+
+    wide: Tensor
+    """(2, B, Kg) int64 taxels of the global crops."""
+    narrow: Tensor
+    """(L, B, Kl) int64 taxels of the local crops."""
+    masked: Tensor
+    """(2, B, Kg) bool, taxels of the global crops that the student must guess."""
+
+
+def draw_views(batch: int, local_crops: int, generator: torch.Generator) -> Views:
+    """Draw the views of a batch; the same generator state gives the same views.
+
+    A crop's size is drawn once for the batch, its start for every window. The masked count is a share of the crop,
+    not of all taxels: a share of 368 could hide a small crop completely.
+    """
+    wide = _blocks((GLOBAL_CROPS, batch), GLOBAL_SHARE, generator)
+    narrow = _blocks((local_crops, batch), LOCAL_SHARE, generator)
+    return Views(wide, narrow, draw_masks(wide.shape, generator))
+
+
+def draw_masks(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """(crops, B, K) bool masks; each hides a share U(0.1, 0.5) of its own K taxels, at least one, at random places."""
+    crops, batch, size = shape
+    share = _uniform((crops, batch, 1), MASKED_SHARE, generator)
+    count = (share * size).round().clamp(min=1)
+    rank = torch.rand(crops, batch, size, generator=generator).argsort(-1).argsort(-1)
+    return rank < count
+
+
+def _blocks(shape: tuple[int, int], share: tuple[float, float], generator: torch.Generator) -> Tensor:
+    size = max(2, int(_uniform((1,), share, generator).item() * N_TAXELS))
+    start = torch.randint(0, N_TAXELS - size + 1, (*shape, 1), generator=generator)
+    return start + torch.arange(size)
+
+
+def _uniform(shape: tuple[int, ...], bounds: tuple[float, float], generator: torch.Generator) -> Tensor:
+    low, high = bounds
+    return low + (high - low) * torch.rand(shape, generator=generator)

@@ -1,0 +1,82 @@
+"""What a pretraining run is made of: sizes of the encoder and the recipe of each preset. Needs no torch.
+
+`tiny`, `small` and `base` follow the public configurations of Sparsh-skin (arXiv 2505.11420): 8 local crops, 65 536
+prototypes, AdamW 1e-4 with cosine, weight decay 0.04 to 0.4, drop path 0.3. `demo` is cut down until a minute on two
+CPU cores holds a useful number of steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skin_teleop.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSize:
+    """Width, number of blocks and attention heads of the vision transformer."""
+
+    width: int
+    depth: int
+    heads: int
+
+
+SIZES = {
+    "demo": EncoderSize(96, 4, 3),
+    "tiny": EncoderSize(192, 8, 3),
+    "small": EncoderSize(384, 12, 6),
+    "base": EncoderSize(768, 12, 12),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything about a run except its data, its length and its seed."""
+
+    size: EncoderSize
+    batch: int = 64
+    local_crops: int = 8
+    head_hidden: int = 2048
+    head_bottleneck: int = 256
+    prototypes: int = 65_536
+    learning_rate: float = 1e-4
+    first_learning_rate: float = 1e-5
+    last_learning_rate: float = 1e-6
+    warmup_share: float = 0.06
+    """Share of all steps: the paper warms up over 30 of 500 epochs, the teacher temperature over 10 of 500."""
+    temperature_ramp_share: float = 0.02
+    weight_decay: tuple[float, float] = (0.04, 0.4)
+    drop_path: float = 0.3
+    clip_norm: float = 10.0
+    koleo_weight: float = 0.1
+    stride: int = 1
+    """Frames between window starts. The paper takes 10; 1 gives ten times the views of the same recordings."""
+
+
+PRESETS = {
+    "demo": Recipe(
+        size=SIZES["demo"],
+        batch=10,
+        local_crops=2,
+        head_hidden=128,
+        prototypes=512,
+        learning_rate=1e-3,
+        first_learning_rate=1e-4,
+        last_learning_rate=1e-5,
+        warmup_share=0.1,
+        temperature_ramp_share=0.1,
+        weight_decay=(0.04, 0.04),
+        drop_path=0.0,
+        clip_norm=3.0,
+    ),
+    "tiny": Recipe(size=SIZES["tiny"]),
+    "small": Recipe(size=SIZES["small"]),
+    "base": Recipe(size=SIZES["base"]),
+}
+
+
+def preset(name: str) -> Recipe:
+    """The recipe of a preset; raises ConfigError for an unknown one."""
+    if name not in PRESETS:
+        raise ConfigError(f"preset {name!r} was asked for", allowed=", ".join(PRESETS))
+    return PRESETS[name]

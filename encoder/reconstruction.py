@@ -1,0 +1,120 @@
+"""What the frozen tokens still know of the skin: a light decoder is trained beside the encoder, never through it.
+
+The release trains a four-block transformer for the same picture; here an MLP per token suffices and costs seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from encoder.model import SparshSkinEncoder
+from encoder.windows import HELD_OUT, TRAIN, WINDOW_FRAMES, TactileWindows
+from skin_teleop.transforms import Array
+
+RECONSTRUCTION_FILE = "reconstruction.npz"
+_TRAIN_WINDOWS, _JUDGED_WINDOWS = 192, 64
+_STEPS, _TOKENS_A_STEP, _LEARNING_RATE = 300, 2048, 2e-3
+_FLUX_VALUES = 3 * WINDOW_FRAMES
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """A held-out moment as it was and as it is read back from the tokens; counts above the baseline."""
+
+    true: Array
+    """(368, 3) float32"""
+    reconstructed: Array
+    """(368, 3) float32"""
+    t_mono_ns: int
+    error_counts: float
+    """Root mean square error over the valid taxels of this moment."""
+    explained: float
+    """Share of the variance that is explained, over all judged held-out windows."""
+
+    def save(self, folder: Path) -> None:
+        """Write reconstruction.npz."""
+        with (folder / RECONSTRUCTION_FILE).open("wb") as file:
+            np.savez(
+                file,
+                true=self.true,
+                reconstructed=self.reconstructed,
+                t_mono_ns=self.t_mono_ns,
+                error_counts=self.error_counts,
+                explained=self.explained,
+            )
+
+
+def reconstruct(encoder: SparshSkinEncoder, windows: TactileWindows, seed: int = 0) -> Reconstruction:
+    """Train the decoder on train windows and show the liveliest judged window of the held-out (else train) part."""
+    held_out = windows.rows(HELD_OUT) if len(windows.rows(HELD_OUT)) else windows.rows(TRAIN)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        decoder = _train_decoder(*_tokens(encoder, windows, _liveliest(windows, windows.rows(TRAIN), _TRAIN_WINDOWS)))
+    judged = _liveliest(windows, held_out, _JUDGED_WINDOWS)
+    tokens, target, valid = _tokens(encoder, windows, judged)
+    with torch.no_grad():
+        guess = decoder(tokens)
+    residual, spread = (guess - target)[valid], (target - target.mean((0, 1)))[valid]
+    true, reconstructed = (_last_frame_counts(values[0], encoder) for values in (target, guess))
+    error = (true - reconstructed)[valid[0].numpy()]
+    return Reconstruction(
+        true=true,
+        reconstructed=reconstructed,
+        t_mono_ns=int(windows.last_frame_ns(judged[:1])[0]),
+        error_counts=float(np.sqrt((error**2).mean())),
+        explained=float(1 - residual.square().sum() / spread.square().sum()),
+    )
+
+
+def _liveliest(windows: TactileWindows, rows: Array, count: int) -> Array:
+    """The windows with the most change of flux among evenly spaced ones, liveliest first."""
+    candidates = rows[np.linspace(0, len(rows) - 1, min(len(rows), 4 * count)).astype(int)]
+    frames = windows.start[candidates] + WINDOW_FRAMES - 1
+    change = [
+        np.abs(windows.recordings[k].delta[frame].astype(np.int32)).sum()
+        for k, frame in zip(windows.recording[candidates], frames, strict=True)
+    ]
+    chosen: Array = candidates[np.argsort(change, kind="stable")[::-1][:count]]
+    return chosen
+
+
+@torch.no_grad()
+def _tokens(encoder: SparshSkinEncoder, windows: TactileWindows, rows: Array) -> tuple[Tensor, Tensor, Tensor]:
+    """Frozen tokens (n, 368, d) after an affine-free LayerNorm, normalised flux (n, 368, 30), valid (n, 368)."""
+    tokens, targets, valid = [], [], []
+    for part in np.array_split(rows, max(1, len(rows) // 32)):
+        batch = windows.gather(part)
+        patches = encoder(batch.flux, batch.position_m).patches
+        tokens.append(functional.layer_norm(patches, patches.shape[-1:]))
+        normalised = (batch.flux - encoder.flux_mean) / encoder.flux_std  # (B, 10, 368, 3)
+        targets.append(normalised.transpose(1, 2).flatten(2))
+        valid.append(batch.valid)
+    return torch.cat(tokens), torch.cat(targets), torch.cat(valid)
+
+
+def _train_decoder(tokens: Tensor, targets: Tensor, valid: Tensor) -> nn.Module:
+    """Mean squared error on single taxels of the normalised window."""
+    inputs, outputs = tokens[valid], targets[valid]  # (n, d), (n, 30)
+    width = inputs.shape[-1]
+    decoder = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, _FLUX_VALUES))
+    optimiser = torch.optim.AdamW(decoder.parameters(), _LEARNING_RATE)
+    for _ in range(_STEPS):
+        picked = torch.randint(len(inputs), (_TOKENS_A_STEP,))
+        optimiser.zero_grad()
+        loss = functional.mse_loss(decoder(inputs[picked]), outputs[picked])
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return decoder
+
+
+def _last_frame_counts(values: Tensor, encoder: SparshSkinEncoder) -> Array:
+    """(368, 3) float32 counts of the last frame from normalised windows (368, 30)."""
+    last = values[:, -3:]
+    counts: Array = (last * encoder.flux_std + encoder.flux_mean).numpy()
+    return counts

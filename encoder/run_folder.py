@@ -1,0 +1,120 @@
+"""The folder of a pretraining run: what it was asked to do, its metrics, and whether it is finished.
+
+`run.json` and `training.safetensors` exist while a run may be resumed; `model.safetensors` marks it as finished, and
+a finished run is never written again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from skin_teleop.errors import ConfigError
+
+RUN_FILE = "run.json"
+STATE_FILE = "training.safetensors"
+METRICS_FILE = "metrics.jsonl"
+MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What makes a run repeatable, beside its data."""
+
+    preset: str
+    steps: int
+    seed: int
+    geometry: str
+    bf16: bool
+    data_fingerprints: dict[str, str]
+    """Session name to SHA-256 of what the encoder sees of it."""
+
+
+def new_folder(parent: Path, preset: str) -> Path:
+    """A folder name that does not exist yet: `<utc>_<preset>`."""
+    name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"_{preset}"
+    folder, n = parent / name, 2
+    while folder.exists():
+        folder, n = parent / f"{name}_{n}", n + 1
+    return folder
+
+
+def newest_unfinished(parent: Path) -> Path:
+    """The newest run that can be resumed; raises ConfigError where there is none."""
+    runs = [path.parent for path in parent.glob(f"*/{RUN_FILE}") if not is_finished(path.parent)]
+    if not runs:
+        raise ConfigError(f"an unfinished run in {parent} was asked for", found="none", next_step="leave out --resume")
+    return max(runs, key=lambda run: (run / RUN_FILE).stat().st_mtime_ns)
+
+
+def is_finished(folder: Path) -> bool:
+    """True where the folder holds an exported encoder."""
+    return (folder / MODEL_FILE).exists()
+
+
+def refuse_overwriting(folder: Path) -> None:
+    """Raise ConfigError where the folder holds a finished run or anything else that is not an unfinished run."""
+    if is_finished(folder):
+        raise ConfigError(f"a run in {folder} was asked for", found="a finished run", next_step="choose another --out")
+    if folder.exists() and not (folder / RUN_FILE).exists() and any(folder.iterdir()):
+        raise ConfigError(
+            f"a run in {folder} was asked for",
+            found="a folder with other files",
+            allowed="a new or empty folder, or an unfinished run",
+            next_step="choose another --out",
+        )
+
+
+def unfinished_settings(folder: Path) -> RunSettings | None:
+    """Settings of the unfinished run in a folder, None where there is none; raises ConfigError when unreadable."""
+    path = folder / RUN_FILE
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunSettings)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"the run in {folder} cannot be resumed", found=str(error)) from error
+
+
+def begin(folder: Path, settings: RunSettings) -> None:
+    """Write down what the run is about."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / RUN_FILE, msgspec.json.format(msgspec.json.encode(settings)))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content, never half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+class MetricsLog:
+    """One JSON row a step that is logged; rows at or after the step of a resume are taken back."""
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        self._path = folder / METRICS_FILE
+        kept = [row for row in read_metrics(folder) if row["step"] < first_step]
+        write_atomically(self._path, b"".join(_line(row) for row in kept))
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Add a row."""
+        with self._path.open("ab") as file:
+            file.write(_line(row))
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """All whole rows of a run's metrics; a last row cut short by a crash is left out."""
+    path = folder / METRICS_FILE
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row).encode() + b"\n"

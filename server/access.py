@@ -1,0 +1,100 @@
+"""Who may open the operator's socket: the pairing token, the page's Origin, and the one controlling seat.
+
+Browsers cannot set headers on a WebSocket, so the token travels as a second subprotocol beside the application's:
+`["skin-teleop.v1", "token.<token>"]`. Only the first is ever echoed, so the token stays out of answers and logs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.control import PROTOCOL
+from skin_teleop.errors import AccessError
+
+TOKEN_FILE = "pairing_token"
+TOKEN_PREFIX = "token."
+CLOSE_TOKEN, CLOSE_ORIGIN, CLOSE_SEAT = 4401, 4403, 4409
+"""WebSocket close codes: HTTP's 401, 403 and 409 in the range for applications."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a connection is closed as soon as it is open."""
+
+    code: int
+    reason: str
+    kind: str
+
+
+def read_pairing_token(runtime: Path) -> str:
+    """The token of a running rig; raises AccessError when there is none."""
+    path = runtime / TOKEN_FILE
+    token = path.read_text().strip() if path.is_file() else ""
+    if not token:
+        raise AccessError(
+            "the pairing token of a rig was asked for", found=f"none in {runtime}", next_step="skin-teleop up"
+        )
+    return token
+
+
+def subprotocols(token: str) -> list[str]:
+    """What a client offers to open the socket."""
+    return [PROTOCOL, TOKEN_PREFIX + token]
+
+
+def own_origins(host: str, port: int) -> frozenset[str]:
+    """Origins of the pages that the server itself serves."""
+    name = f"[{host}]" if ":" in host else host
+    return frozenset(f"http://{known}:{port}" for known in {name, "localhost", "127.0.0.1", "[::1]"})
+
+
+class Gate:
+    """Judges every connection before a message of it is read, and counts refusals by kind."""
+
+    def __init__(self, token: str, origins: frozenset[str]) -> None:
+        self._token = token
+        self._origins = origins
+        self.seat_taken = False
+        self.refused: dict[str, int] = {}
+
+    def enter(self, offered: Sequence[str], origin: str | None, peer: str) -> Refusal | None:
+        """Take the controlling seat (None), or say why not. Whoever got None calls `leave` in the end."""
+        refusal = self._judge(offered, origin, peer)
+        if refusal is None:
+            self.seat_taken = True
+        else:
+            self.refused[refusal.kind] = self.refused.get(refusal.kind, 0) + 1
+        return refusal
+
+    def leave(self) -> None:
+        """Free the controlling seat."""
+        self.seat_taken = False
+
+    def _judge(self, offered: Sequence[str], origin: str | None, peer: str) -> Refusal | None:
+        if origin is None and not is_loopback(peer):
+            return Refusal(CLOSE_ORIGIN, "a program without an Origin may only connect from this machine", "origin")
+        if origin is not None and origin not in self._origins:
+            return Refusal(CLOSE_ORIGIN, "this page's origin is not in server.allowed_origins of the rig", "origin")
+        if PROTOCOL not in offered:
+            return Refusal(CLOSE_TOKEN, f"the subprotocol {PROTOCOL} was not offered", "subprotocol")
+        if not self._knows_token(offered):
+            return Refusal(CLOSE_TOKEN, "wrong pairing token: use the address that skin-teleop up printed", "token")
+        if self.seat_taken:
+            return Refusal(CLOSE_SEAT, "another operator is in control of this rig", "seat")
+        return None
+
+    def _knows_token(self, offered: Sequence[str]) -> bool:
+        given = [entry.removeprefix(TOKEN_PREFIX) for entry in offered if entry.startswith(TOKEN_PREFIX)]
+        return len(given) == 1 and secrets.compare_digest(given[0].encode(), self._token.encode())
+
+
+def is_loopback(peer: str) -> bool:
+    """Whether an address text is of this machine itself."""
+    try:
+        return ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,145 @@
+"""The JSON messages of the operator's socket, typed, bounded, unknown fields refused. No socket and no clock here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from skin_teleop.errors import WireError
+from skin_teleop.messages import RecorderStatus
+
+MAX_TEXT_BYTES = 8192
+PROTOCOL = "skin-teleop.v1"
+Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9 _.\-]*$")]
+"""A word for people and file names: letters, digits, space, underscore, dot, hyphen."""
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+State = Literal["disarmed", "armed", "engaged"]
+
+
+class ControlMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag=str.lower):
+    """Base of every JSON message; its `type` is the class's name in lower case."""
+
+
+class Arm(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator: motion may begin as soon as the dead-man is held."""
+
+
+class Disarm(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator: no motion until the next arm."""
+
+
+class EmergencyStop(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="emergency_stop"):
+    """Operator: everything off, now."""
+
+
+class Pong(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator: answer to a ping, with the client's monotonic clock in ms."""
+
+    id: Id
+    t_client_ms: Annotated[float, msgspec.Meta(ge=0, le=9e12)]
+
+
+class StartRecording(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="start_recording"):
+    """Operator: begin a session in the rig's own folder."""
+
+    object: Name = ""
+    plan: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
+    operator: Name = "anonymous"
+
+
+class StopRecording(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="stop_recording"):
+    """Operator: end the session and seal it."""
+
+
+class Mark(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator: an action begins or ends here."""
+
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9 _.\-]*$")]
+    edge: Literal["", "begin", "end"] = ""
+
+
+class Keep(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator: the session stopped last is good."""
+
+
+class Discard(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator: move the session stopped last to the trash."""
+
+
+class Hello(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Server: first message after the connection was accepted."""
+
+    protocol: str
+    joint_order: str
+    driven_hand: Literal["left", "right"]
+    rig: str
+    state: State
+
+
+class Ping(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Server: answer at once with a pong of the same id."""
+
+    id: Id
+
+
+class Ack(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Server: the newest pose frame that was read, the state and why it is so, and what was refused so far."""
+
+    seq: Id
+    state: State
+    reason: str
+    rejected: dict[str, int]
+
+
+class StateChanged(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="state"):
+    """Server: the teleoperation state changed."""
+
+    state: State
+    reason: str
+
+
+class Recorder(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Server: what the recorder is doing."""
+
+    status: RecorderStatus
+
+
+class Refused(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Server: a message was not obeyed."""
+
+    reason: str
+
+
+FromOperator = Arm | Disarm | EmergencyStop | Pong | StartRecording | StopRecording | Mark | Keep | Discard
+FromServer = Hello | Ping | Ack | StateChanged | Recorder | Refused
+
+_from_operator = msgspec.json.Decoder(FromOperator)
+_from_server = msgspec.json.Decoder(FromServer)
+
+
+def encode_control(message: FromOperator | FromServer) -> str:
+    """The JSON text of a message."""
+    return msgspec.json.encode(message).decode()
+
+
+def parse_from_operator(text: str) -> FromOperator:
+    """Read a message of the operator; raises WireError for anything else."""
+    message: FromOperator = _parse(text, _from_operator)
+    return message
+
+
+def parse_from_server(text: str) -> FromServer:
+    """Read a message of the server; raises WireError for anything else."""
+    message: FromServer = _parse(text, _from_server)
+    return message
+
+
+def _parse(text: str, decoder: msgspec.json.Decoder[Any]) -> Any:
+    raw = text.encode(errors="surrogatepass")
+    if len(raw) > MAX_TEXT_BYTES:
+        raise WireError("a control message is too long", found=f"{len(raw)} bytes", allowed=f"{MAX_TEXT_BYTES} bytes")
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise WireError("a control message is not usable", found=str(error)) from error

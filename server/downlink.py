@@ -1,0 +1,41 @@
+"""What the server says to one operator: status is newest-wins, everything else is sent in order."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+
+from fastapi import WebSocket
+
+from server.control import Ack, FromServer, Recorder, encode_control
+
+LONGEST_QUEUE = 256
+"""A client that does not read loses the oldest messages; it is released by its ack lag long before."""
+
+
+class Downlink:
+    """Messages on their way to one client; `post` never waits."""
+
+    def __init__(self) -> None:
+        self._in_order: collections.deque[FromServer] = collections.deque(maxlen=LONGEST_QUEUE)
+        self._newest: dict[type, FromServer] = {}
+        self._wake = asyncio.Event()
+
+    def post(self, message: FromServer) -> None:
+        """Queue a message; an unsent ack or recorder status is replaced by the newer one."""
+        if isinstance(message, Ack | Recorder):
+            self._newest[type(message)] = message
+        else:
+            self._in_order.append(message)
+        self._wake.set()
+
+    async def pump(self, websocket: WebSocket) -> None:
+        """Send what is posted until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            waiting = [*self._in_order, *self._newest.values()]
+            self._in_order.clear()
+            self._newest.clear()
+            for message in waiting:
+                await websocket.send_text(encode_control(message))

@@ -1,0 +1,128 @@
+"""The thread that turns the operator's newest pose into targets: the event loop never solves anything."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.newest import Newest
+from server.retargeting.retargeter import Retargeter
+from server.retargeting.wrist import WristFollower
+from skin_teleop.bus import Publisher, RecorderFeed
+from skin_teleop.clock import NS_PER_MS, Stamp
+from skin_teleop.hand import hand_model
+from skin_teleop.messages import Array, JointTarget, WristTarget
+from skin_teleop.rig import Rig
+from skin_teleop.transforms import rotation_from_quaternion
+
+log = logging.getLogger(__name__)
+
+VALID_FOR_NS = 100 * NS_PER_MS
+"""A target may be used this long after its pose was received; later the hand node holds by itself."""
+IDLE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedPose:
+    """A plausible pose of the driven hand."""
+
+    pose: Array
+    """(25, 7) m and quaternion xyzw, XR local-floor."""
+    seq: int
+    t_pose_ns: int
+    engagement: int
+    """Number of the engagement that grants motion, 0 = none."""
+
+
+class Released:
+    """Motion is no longer granted; the last target must be withdrawn at once."""
+
+
+Work = TrackedPose | Released
+
+
+class Follower(threading.Thread):
+    """Takes work from a slot, publishes JointTarget and WristTarget, then records both."""
+
+    def __init__(self, rig: Rig, runtime: Path, work: Newest[Work]) -> None:
+        super().__init__(name="follower", daemon=True)
+        self._runtime = runtime
+        self._work = work
+        self._stream = f"{rig.hand.name}_target"
+        server = rig.server
+        model = hand_model(rig.hand.model, rig.hand.finger_joint1_z_m)
+        self._retargeter = Retargeter(model, server.hand_scale, server.driven_hand)
+        self._wrist = WristFollower(server.wrist_home_m, server.wrist_home_rpy_deg, server.wrist_box_m)
+        self._leaving = threading.Event()
+        self._engagement = 0
+        self._pose: TrackedPose | None = None
+        self._q_rad = self._retargeter.last.q_rad
+        self.targets = 0
+        self.held = 0
+        self.solve_us = 0.0
+        self.pose_to_target_us = 0.0
+        self.finger_error_m: list[float] = []
+
+    def leave(self) -> None:
+        """End the thread soon."""
+        self._leaving.set()
+
+    @property
+    def wrist_jumps(self) -> int:
+        """How often the wrist jumped and took a new anchor."""
+        return self._wrist.jumps
+
+    def run(self) -> None:
+        """Serve until `leave`."""
+        self._publisher, self._feed = Publisher(self._runtime, "server"), RecorderFeed(self._runtime)
+        try:
+            while not self._leaving.is_set():
+                self._serve(self._work.take(IDLE_S))
+        except Exception:
+            log.exception("the retargeting thread failed; targets expire and the hand holds by itself")
+        finally:
+            self._publisher.close()
+            self._feed.close()
+
+    def _serve(self, work: Work | None) -> None:
+        if isinstance(work, Released):
+            self._engagement = 0
+            if self._pose is not None:
+                self._publish(self._pose)
+        elif work is not None:
+            self._follow(work)
+
+    def _follow(self, work: TrackedPose) -> None:
+        rotation = rotation_from_quaternion(work.pose[0, 3:])
+        answer = self._retargeter.solve(work.pose[:, :3], rotation)
+        if answer.held:
+            self.held += 1
+            return
+        if work.engagement != self._engagement or not work.engagement:
+            self._wrist.release()
+        if work.engagement:
+            self._wrist.follow(work.pose[0, :3].astype(float), rotation, work.t_pose_ns)
+        self._engagement, self._pose, self._q_rad = work.engagement, work, answer.q_rad
+        self.solve_us, self.finger_error_m = answer.solve_us, answer.finger_error_m.tolist()
+        self._publish(work)
+
+    def _publish(self, pose: TrackedPose) -> None:
+        self.targets += 1
+        stamp = Stamp.now()
+        target = JointTarget.stamped(
+            stamp,
+            self.targets,
+            target=self._q_rad,
+            engaged=int(self._engagement > 0),
+            valid_until=pose.t_pose_ns + VALID_FOR_NS,
+            pose_seq=pose.seq,
+            t_pose=pose.t_pose_ns,
+        )
+        wrist = WristTarget.stamped(stamp, self.targets, pose=self._wrist.pose)
+        self._publisher.send(target, self._stream)
+        self._publisher.send(wrist, "wrist")
+        self.pose_to_target_us = (stamp.t_mono - pose.t_pose_ns) / 1000
+        self._feed.send(target, self._stream)
+        self._feed.send(wrist, "wrist")

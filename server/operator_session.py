@@ -1,0 +1,79 @@
+"""One operator's WebSocket from the first byte to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from fastapi import WebSocket, WebSocketDisconnect
+
+from server.access import Gate, Refusal
+from server.control import PROTOCOL
+from server.downlink import Downlink
+from server.teleop import Teleop
+
+log = logging.getLogger(__name__)
+
+FIRST_PINGS, FIRST_PING_S, PING_S = 10, 0.05, 1.0
+"""Ten quick exchanges give a first clock offset, then one a second follows its drift."""
+
+
+async def operator_session(websocket: WebSocket, teleop: Teleop, gate: Gate) -> None:
+    """Judge the connection, then serve it until either side closes."""
+    offered: list[str] = websocket.scope.get("subprotocols", [])
+    peer = websocket.client.host if websocket.client else ""
+    refusal = gate.enter(offered, websocket.headers.get("origin"), peer)
+    if refusal is not None:
+        await _refuse(websocket, offered, refusal, peer)
+        return
+    await websocket.accept(subprotocol=PROTOCOL)
+    cause = "server stopped"
+    helpers = _greet(websocket, teleop, peer)
+    try:
+        cause = await _read(websocket, teleop)
+    finally:
+        gate.leave()
+        teleop.leave(cause)
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+        log.info("operator %s gone (%s): %d poses, rejected %s", peer, cause, teleop.poses, teleop.rejected)
+
+
+async def _refuse(websocket: WebSocket, offered: list[str], refusal: Refusal, peer: str) -> None:
+    """Accept and close at once: a page is told a reason only on an open socket."""
+    log.warning("refused %s: %s", peer, refusal.reason)
+    await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
+    await websocket.close(refusal.code, refusal.reason)
+
+
+def _greet(websocket: WebSocket, teleop: Teleop, peer: str) -> list[asyncio.Task[None]]:
+    """Open the downlink; returns the tasks that send on it."""
+    downlink = Downlink()
+    teleop.open(peer, downlink.post)
+    log.info("operator %s connected", peer)
+    return [asyncio.create_task(downlink.pump(websocket)), asyncio.create_task(_ask_for_clock(teleop))]
+
+
+async def _read(websocket: WebSocket, teleop: Teleop) -> str:
+    """Feed every message to `teleop`; returns why the connection ended."""
+    try:
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return f"code {message.get('code')}"
+            if message.get("bytes") is not None:
+                teleop.receive_pose(message["bytes"])
+            else:
+                teleop.receive_control(message["text"])
+    except WebSocketDisconnect as gone:
+        return f"code {gone.code}"
+
+
+async def _ask_for_clock(teleop: Teleop) -> None:
+    for _ in range(FIRST_PINGS):
+        teleop.ping()
+        await asyncio.sleep(FIRST_PING_S)
+    while True:
+        teleop.ping()
+        await asyncio.sleep(PING_S)

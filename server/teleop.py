@@ -1,0 +1,216 @@
+"""The operator's messages at work: poses to the recorder and the follower, orders to the hand and the recorder.
+
+Lives on the event loop and never blocks it: parsing, bookkeeping and non-blocking sends only.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from server import control
+from server.clock_sync import ClockSync
+from server.control import FromOperator, FromServer
+from server.follower import Released, TrackedPose, Work
+from server.newest import Newest
+from server.protocol import LEFT, RIGHT, Flag, PoseFrame, parse_pose_frame
+from server.retargeting.human_hand import tracking_fault
+from server.teleop_state import FrameFacts, TeleopState, Transition
+from skin_teleop.bus import CommandSender, Latest, RecorderFeed
+from skin_teleop.clock import NS_PER_MS, NS_PER_S, Stamp, mono_ns
+from skin_teleop.errors import BusError, WireError
+from skin_teleop.messages import ClockSample, Event, HandCommand, HandPose, RecorderCommand, RecorderStatus
+from skin_teleop.rig import Rig
+
+log = logging.getLogger(__name__)
+
+CLUTCH = Flag.CLUTCH_LEFT | Flag.CLUTCH_RIGHT
+HAND_ORDERS = {"armed": "arm", "disarmed": "disarm", "emergency_stop": "emergency_stop"}
+"""What a transition orders the hand node to do."""
+
+
+class Teleop:
+    """One rig's teleoperation, whoever is connected."""
+
+    def __init__(self, rig: Rig, runtime: Path, work: Newest[Work]) -> None:
+        self.rig = rig
+        self.state = TeleopState()
+        self.clock = ClockSync()
+        self.recorder_status = RecorderStatus("idle", message="no word from the recorder yet")
+        self.rejected: dict[str, int] = {}
+        self.poses = 0
+        self.tell: Callable[[FromServer], None] = _nobody
+        self._driven = RIGHT if rig.server.driven_hand == "right" else LEFT
+        self._work = work
+        self._feed = RecorderFeed(runtime)
+        self._hand = CommandSender(runtime, "hand")
+        self._recorder = CommandSender(runtime, "recorder")
+        self._status = Latest(runtime, "recorder", RecorderStatus)
+        self._events = self._clock_samples = 0
+        self._last_receive_ns = 0
+        self._rejection_told_ns = -NS_PER_S
+        self._rejections_untold = 0
+        self._received: collections.deque[int] = collections.deque(maxlen=1000)
+
+    def open(self, peer: str, tell: Callable[[FromServer], None]) -> None:
+        """An operator took the seat."""
+        self.tell = tell
+        self.state.connect()
+        self.clock = ClockSync()
+        self._record("connected", peer=peer)
+        driven = self.rig.server.driven_hand
+        tell(control.Hello(control.PROTOCOL, "webxr-25", driven, self.rig.name, self.state.state.word))
+        tell(control.Recorder(self.recorder_status))
+
+    def leave(self, cause: str) -> None:
+        """The operator's connection is gone: release and disarm."""
+        self.tell = _nobody
+        self._apply(self.state.disarm(f"connection closed: {cause}"))
+        self._record("disconnected", cause=cause, poses=self.poses, rejected=sum(self.rejected.values()))
+
+    def close(self) -> None:
+        """Leave the hand disarmed and release the sockets."""
+        self._apply(self.state.disarm("server stopped"))
+        for socket in (self._feed, self._hand, self._recorder, self._status):
+            socket.close()
+
+    def receive_pose(self, data: bytes) -> None:
+        """Act on one binary message; what is wrong with it is counted and told, nothing else happens."""
+        received = Stamp.now()
+        try:
+            frame = parse_pose_frame(data)
+        except WireError as error:
+            return self._reject(error.asked)
+        if not self.state.accepts(frame.seq):
+            return self._reject("sequence number not increasing")
+        self._take(frame, max(received.t_mono, self._last_receive_ns + 1), received.t_wall)
+        return None
+
+    def receive_control(self, text: str) -> None:
+        """Act on one JSON message."""
+        try:
+            self._obey(control.parse_from_operator(text))
+        except WireError as error:
+            self._reject(error.asked)
+            self.tell(control.Refused(str(error)))
+        except BusError as error:
+            log.warning("%s", error)
+            self.tell(control.Refused(str(error)))
+
+    def tick(self) -> None:
+        """Watch for silence and for news from the recorder; called every few milliseconds."""
+        self._apply(self.state.tick(mono_ns()))
+        status = self._status.take()
+        if status is not None:
+            self.recorder_status = status
+            self.tell(control.Recorder(status))
+        self._tell_rejections()
+
+    def ping(self) -> None:
+        """Ask the client for its clock."""
+        self.tell(control.Ping(self.clock.ping(mono_ns())))
+
+    @property
+    def poses_per_s(self) -> float:
+        """Accepted poses within the last second."""
+        since = mono_ns() - NS_PER_S
+        return float(sum(1 for t in self._received if t > since))
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Rows that the recorder could not take, by stream."""
+        return dict(self._feed.dropped)
+
+    def _take(self, frame: PoseFrame, t_mono_ns: int, t_wall_ns: int) -> None:
+        self._last_receive_ns = t_mono_ns
+        self._received.append(t_mono_ns)
+        self.poses += 1
+        valid = [frame.valid(LEFT), frame.valid(RIGHT)]
+        stamp = Stamp(frame.t_capture_ns, t_mono_ns, t_wall_ns)
+        self._feed.send(HandPose.stamped(stamp, frame.seq, pose=frame.pose, valid=valid), "hand_pose")
+        driven = frame.pose[self._driven]
+        tracked = valid[self._driven] and not tracking_fault(driven[:, :3])
+        facts = FrameFacts(
+            seq=frame.seq,
+            ack_seq=frame.ack_seq,
+            tracked=tracked,
+            visible=bool(frame.flags & Flag.VISIBLE),
+            dead_man=bool(frame.flags & CLUTCH),
+            emergency_stop=bool(frame.flags & Flag.EMERGENCY_STOP),
+        )
+        self._apply(self.state.frame(facts, t_mono_ns))
+        if tracked:
+            granted = self.state.engagement if self.state.engaged else 0
+            self._work.put(TrackedPose(driven, frame.seq, t_mono_ns, granted))
+        self.tell(control.Ack(frame.seq, self.state.state.word, self.state.cause, dict(self.rejected)))
+
+    def _obey(self, message: FromOperator) -> None:
+        match message:
+            case control.Arm():
+                self._apply(self.state.arm())
+            case control.Disarm():
+                self._apply(self.state.disarm())
+            case control.EmergencyStop():
+                self._apply(self.state.emergency_stop())
+            case control.Pong():
+                self._pong(message)
+            case control.StartRecording():
+                self._recorder.send(
+                    RecorderCommand("start", object=message.object, plan=message.plan, operator=message.operator)
+                )
+            case control.StopRecording():
+                self._recorder.send(RecorderCommand("stop"))
+            case control.Mark():
+                self._recorder.send(RecorderCommand("mark", label=message.label, edge=message.edge))
+            case control.Keep():
+                self._recorder.send(RecorderCommand("keep"))
+            case control.Discard():
+                self._recorder.send(RecorderCommand("discard"))
+
+    def _apply(self, transitions: list[Transition]) -> None:
+        for change in transitions:
+            log.info("%s: %s", change.event, change.cause)
+            if change.event not in ("armed", "engaged"):
+                self._work.put(Released())
+            if change.event in HAND_ORDERS:
+                self._order(HAND_ORDERS[change.event], change.cause)
+            self._record(change.event, cause=change.cause, state=change.state.word)
+            self.tell(control.StateChanged(change.state.word, change.cause))
+
+    def _order(self, action: str, reason: str) -> None:
+        try:
+            self._hand.send(HandCommand(action, reason))  # type: ignore[arg-type]
+        except BusError as error:
+            log.warning("%s", error)
+            self.tell(control.Refused(str(error)))
+
+    def _pong(self, message: control.Pong) -> None:
+        exchange = self.clock.pong(message.id, round(message.t_client_ms * NS_PER_MS), mono_ns())
+        if exchange is None:
+            return self._reject("pong without a ping")
+        self._clock_samples += 1
+        now = Stamp.now(exchange.t_client)
+        middle = Stamp(exchange.t_client, exchange.t_mono, now.t_wall - (now.t_mono - exchange.t_mono))
+        self._feed.send(ClockSample.stamped(middle, self._clock_samples, rtt=exchange.rtt), "clock_headset")
+        return None
+
+    def _reject(self, kind: str) -> None:
+        self.rejected[kind] = self.rejected.get(kind, 0) + 1
+        self._rejections_untold += 1
+        self._tell_rejections()
+
+    def _tell_rejections(self) -> None:
+        now = mono_ns()
+        if self._rejections_untold and now - self._rejection_told_ns >= NS_PER_S:
+            self._rejection_told_ns, self._rejections_untold = now, 0
+            self._record("rejected", counts=self.rejected)
+
+    def _record(self, name: str, **facts: object) -> None:
+        self._events += 1
+        self._feed.send(Event.now(name, self._events, **facts), "events")
+
+
+def _nobody(_: FromServer) -> None:
+    """Nobody is connected."""

@@ -1,0 +1,154 @@
+"""When the operator's hand moves the robot's: a state machine without socket, thread or clock.
+
+| from | to | when |
+|---|---|---|
+| DISARMED | ARMED | the operator arms |
+| ARMED | ENGAGED | a frame has the dead-man held, the page visible and the driven hand tracked |
+| ENGAGED | ARMED | dead-man let go, page not visible, hand lost or frames missing for 100 ms, acks too far behind |
+| any | DISARMED | the operator disarms, stops in emergency, or the connection closes |
+
+The dead-man is either clutch bit: the page sets the bit of the hand whose gesture is held, as a rule the hand that
+does not drive; a middle-finger pinch of the driven hand is allowed too. Every engage is a new engagement, with a new
+number, from which the wrist takes a new anchor. After a release other than by letting go, motion resumes when its
+cause has gone, because the dead-man is still held; after a disarm it never does.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Literal
+
+from skin_teleop.clock import NS_PER_MS
+
+LOST_AFTER_NS = 100 * NS_PER_MS
+"""Tracking lost, or no frame at all, for longer than this releases (the safety contract of the operator's socket)."""
+MAX_ACK_LAG = 30
+"""Frames between a pose and the newest ack its sender had seen: 0.4 s at 72 Hz. A page stops sending at 8."""
+
+
+Word = Literal["disarmed", "armed", "engaged"]
+
+
+class State(enum.Enum):
+    """Whether motion is granted."""
+
+    DISARMED = "disarmed"
+    ARMED = "armed"
+    ENGAGED = "engaged"
+
+    @property
+    def word(self) -> Word:
+        """The state as it is said on the wire."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFacts:
+    """What the state machine needs to know of a pose frame."""
+
+    seq: int
+    ack_seq: int
+    tracked: bool
+    visible: bool
+    dead_man: bool
+    emergency_stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state: the event's name (see `skin_teleop.messages.EVENT_CODES`), the new state and the cause."""
+
+    event: str
+    state: State
+    cause: str
+
+
+class TeleopState:
+    """The state of one rig; methods return the transitions they caused. Times are monotonic, ns."""
+
+    def __init__(self) -> None:
+        self.state = State.DISARMED
+        self.cause = "not armed yet"
+        self.engagement = 0
+        """Number of the newest engagement; grows at every engage."""
+        self._restart()
+
+    def _restart(self) -> None:
+        self._last_seq: int | None = None
+        self._first_unacked = 0
+        self._last_frame_ns = self._last_tracked_ns = -LOST_AFTER_NS
+
+    @property
+    def engaged(self) -> bool:
+        """Whether motion is granted now."""
+        return self.state is State.ENGAGED
+
+    def connect(self) -> None:
+        """A new operator: sequence numbers start anew."""
+        self._restart()
+
+    def arm(self) -> list[Transition]:
+        """Grant motion as soon as a frame asks for it."""
+        return [self._enter(State.ARMED, "armed", "operator armed")] if self.state is State.DISARMED else []
+
+    def disarm(self, cause: str = "operator disarmed") -> list[Transition]:
+        """Grant nothing until the next arm."""
+        if self.state is State.DISARMED:
+            return []
+        return [*self._release(cause), self._enter(State.DISARMED, "disarmed", cause)]
+
+    def emergency_stop(self, cause: str = "operator stopped in emergency") -> list[Transition]:
+        """Everything off; said again only when the cause is another, so that a held flag is one event."""
+        if self.state is State.DISARMED and self.cause == cause:
+            return []
+        return [*self._release(cause), self._enter(State.DISARMED, "emergency_stop", cause)]
+
+    def accepts(self, seq: int) -> bool:
+        """Whether a frame's sequence number is new; stale and repeated ones must not be acted on."""
+        return self._last_seq is None or seq > self._last_seq
+
+    def frame(self, facts: FrameFacts, now_ns: int) -> list[Transition]:
+        """Judge an accepted frame received at `now_ns`."""
+        if self._last_seq is None:
+            self._first_unacked = facts.seq - 1
+        self._last_seq, self._last_frame_ns = facts.seq, now_ns
+        if facts.tracked:
+            self._last_tracked_ns = now_ns
+        if facts.emergency_stop:
+            return self.emergency_stop("emergency stop flag in a frame")
+        obstacle = self._obstacle(facts, now_ns)
+        if obstacle:
+            return self._release(obstacle)
+        if self.state is State.ARMED and facts.tracked:
+            self.engagement += 1
+            return [self._enter(State.ENGAGED, "engaged", "dead-man held")]
+        return []
+
+    def tick(self, now_ns: int) -> list[Transition]:
+        """Notice that frames stopped coming; call at least every 20 ms."""
+        silence_ns = now_ns - self._last_frame_ns
+        return self._release(f"no frame for {silence_ns // NS_PER_MS} ms") if silence_ns > LOST_AFTER_NS else []
+
+    def _obstacle(self, facts: FrameFacts, now_ns: int) -> str:
+        lost_ns = now_ns - self._last_tracked_ns
+        ack_lag = facts.seq - max(facts.ack_seq, self._first_unacked)
+        if not facts.dead_man:
+            return "dead-man let go"
+        if not facts.visible:
+            return "page not visible"
+        if lost_ns > LOST_AFTER_NS:
+            return "tracking lost"
+        if ack_lag > MAX_ACK_LAG:
+            return f"link slow: {ack_lag} frames without an ack"
+        return ""
+
+    def _release(self, cause: str) -> list[Transition]:
+        if not self.engaged:
+            return []
+        event = "tracking_lost" if cause == "tracking lost" else "released"
+        return [self._enter(State.ARMED, event, cause)]
+
+    def _enter(self, state: State, event: str, cause: str) -> Transition:
+        self.state, self.cause = state, cause
+        return Transition(event, state, cause)

@@ -1,0 +1,158 @@
+"""The V4 codec: literal bytes of a real hand, round trips in both directions, refusals."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import can
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.allegro import codec
+from drivers.allegro.codec import (
+    FingerPose,
+    FingerTemperature,
+    FingerTorque,
+    HandInfo,
+    HandStatus,
+    InfoRequest,
+    PoseRequest,
+    SerialNumber,
+    SerialRequest,
+    Servo,
+    SetPeriod,
+    TemperatureRequest,
+)
+from skin_teleop.errors import WireError
+
+REAL_INFO = HandInfo(0x0402, 0x0406, False, 60, HandStatus.SERVO_ON | HandStatus.JOINT_TEMPERATURE_THROTTLE)
+
+# Frames of a real V4 hand (firmware 0x0406), from the candump in the comments of facebookresearch/digit-plexus
+# `allegro_driver.py`. Servo, period and serial frames after Wonikrobotics-git/allegro_hand_ros_v4.
+GOLDEN = [
+    ("080#CAFDBDFE90FFCEFF", FingerPose(0, (-566, -323, -112, -50))),
+    ("08C#340AEFFFAF00FCFF", FingerPose(3, (2612, -17, 175, -4))),
+    ("200#02040604003C05", REAL_INFO),
+    ("0E0#2B2A2925", FingerTemperature(0, (43, 42, 41, 37))),
+    ("0EC#302624F6", FingerTemperature(3, (48, 38, 36, 246))),
+    ("180#0200CB0042002500", FingerTorque(0, (2, 203, 66, 37))),
+    ("18C#580205008DFFFAFF", FingerTorque(3, (600, 5, -115, -6))),
+    ("080#R", PoseRequest(0)),
+    ("08C#R", PoseRequest(3)),
+    ("200#R", InfoRequest()),
+    ("220#R", SerialRequest()),
+    ("0EC#R", TemperatureRequest(3)),
+    ("100#", Servo(True)),
+    ("104#", Servo(False)),
+    ("204#030000000000", SetPeriod(3)),
+    ("220#5634544553543031", SerialNumber("V4TEST01")),
+]
+
+
+def parse_candump(text: str) -> tuple[int, bytes, bool]:
+    identifier, _, payload = text.partition("#")
+    return int(identifier, 16), b"" if payload == "R" else bytes.fromhex(payload), payload == "R"
+
+
+@pytest.mark.parametrize(("line", "event"), GOLDEN, ids=[line for line, _ in GOLDEN])
+def test_golden_frames_decode_and_encode(line, event):
+    identifier, data, is_remote = parse_candump(line)
+    assert codec.decode(identifier, data, is_remote) == event
+    assert codec.encode(event) == codec.Frame(identifier, data, is_remote)
+
+
+def test_the_longer_period_frame_of_other_hosts_is_understood():
+    """digit-plexus sends eight bytes; the fourth is the period of a status frame."""
+    assert codec.decode(0x204, bytes.fromhex("0300 0000 6400 0A00"), False) == SetPeriod(3, 0, 100)
+
+
+def test_the_real_log_decodes_whole(reference_data: Path):
+    log = reference_data / "hardware" / "allegro_candump" / "allegro_v4_meta_digit_plexus.log"
+    events = [codec.decode(m.arbitration_id, bytes(m.data), m.is_remote_frame) for m in can.CanutilsLogReader(log) if m]
+    assert len(events) == 22
+    assert None not in events
+    assert sum(isinstance(event, FingerPose) for event in events) == 4
+    assert [e for e in events if isinstance(e, HandInfo)] == [REAL_INFO]
+    assert [e.celsius for e in events if isinstance(e, FingerTemperature)] == [
+        (43, 42, 41, 37),
+        (41, 43, 41, 39),
+        (39, 39, 39, 36),
+        (48, 38, 36, 246),
+    ]
+
+
+int16s = st.tuples(*[st.integers(-32768, 32767)] * 4)
+uint8s = st.tuples(*[st.integers(0, 255)] * 4)
+uint16 = st.integers(0, 65535)
+fingers = st.integers(0, 3)
+events = st.one_of(
+    st.builds(Servo, st.booleans()),
+    st.builds(SetPeriod, uint16, uint16, uint16),
+    st.builds(FingerTorque, fingers, int16s),
+    st.builds(FingerPose, fingers, int16s),
+    st.builds(FingerTemperature, fingers, uint8s),
+    st.builds(PoseRequest, fingers),
+    st.builds(TemperatureRequest, fingers),
+    st.builds(InfoRequest),
+    st.builds(SerialRequest),
+    st.builds(HandInfo, uint16, uint16, st.booleans(), st.integers(-128, 127), st.integers(0, 255).map(HandStatus)),
+    st.builds(SerialNumber, st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=8)),
+)
+
+
+@given(events, st.integers(0, 3))
+def test_every_event_survives_the_wire(event, device_id):
+    frame = codec.encode(event, device_id)
+    assert frame.id < 0x800
+    assert len(frame.data) <= 8
+    assert codec.decode(frame.id, frame.data, frame.is_remote, device_id) == event
+    assert codec.decode(frame.id, frame.data, frame.is_remote, (device_id + 1) % 4) is None
+
+
+@given(st.integers(0, 0x7FF), st.binary(max_size=8), st.booleans())
+def test_any_frame_is_an_event_nothing_or_a_wire_error(identifier, data, is_remote):
+    try:
+        event = codec.decode(identifier, data, is_remote, identifier & 3)
+    except WireError:
+        return
+    if event is not None and not is_remote:
+        assert codec.encode(event, identifier & 3).id == identifier
+
+
+@pytest.mark.parametrize(
+    ("identifier", "data", "message"),
+    [
+        (0x080, b"\0" * 7, "a pose frame was expected; found: 7 bytes; allowed: 8 bytes"),
+        (0x180, b"", "a torque frame was expected; found: 0 bytes"),
+        (0x0E0, b"\0" * 8, "a temperature frame was expected; found: 8 bytes; allowed: 4 bytes"),
+        (0x200, b"\0" * 8, "a hand info frame was expected; found: 8 bytes; allowed: 7 bytes"),
+        (0x220, b"\xff" * 8, "a serial frame was expected"),
+        (0x204, b"\0" * 7, "a set-period frame was expected; found: 7 bytes; allowed: 6 or 8 bytes"),
+        (0x100, b"\0", "a servo frame was expected; found: 1 bytes; allowed: 0 bytes"),
+    ],
+)
+def test_malformed_lengths_are_refused(identifier, data, message):
+    with pytest.raises(WireError, match=re.escape(message)):
+        codec.decode(identifier, data, False)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [FingerTorque(0, (40000, 0, 0, 0)), SetPeriod(70000), SerialNumber("much too long"), SerialNumber("é")],
+)
+def test_values_that_do_not_fit_are_refused(event):
+    with pytest.raises(WireError, match="cannot be sent"):
+        codec.encode(event)
+
+
+@pytest.mark.parametrize("identifier", [0x0C0, 0x3B8, 0x7FC, 0x1A0])
+def test_unknown_commands_and_meaningless_requests_are_nothing(identifier):
+    assert codec.decode(identifier, b"\0" * 6, False) is None
+    assert codec.decode(0x100, b"", True) is None
+
+
+def test_status_bits_have_the_plexus_names():
+    assert REAL_INFO.status.name == "SERVO_ON|JOINT_TEMPERATURE_THROTTLE"
+    assert [bit.value for bit in HandStatus] == [1, 2, 4, 8, 16]

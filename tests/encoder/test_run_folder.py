@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from encoder.run_folder import (
+    RunSettings,
+    begin,
+    new_folder,
+    newest_unfinished,
+    unfinished_settings,
+    write_atomically,
+)
+from skin_teleop.errors import ConfigError
+
+SETTINGS = RunSettings("demo", 60, 0, "vendor", False, {"a": "ff"})
+
+
+def test_new_folders_are_new(tmp_path, monkeypatch):
+    monkeypatch.setattr("encoder.run_folder.time.strftime", lambda *_: "20260301T101500Z")
+    first = new_folder(tmp_path, "demo")
+    assert first.name == "20260301T101500Z_demo"
+    first.mkdir()
+    assert new_folder(tmp_path, "demo").name == "20260301T101500Z_demo_2"
+
+
+def test_settings_round_trip(tmp_path):
+    begin(tmp_path / "run", SETTINGS)
+    assert unfinished_settings(tmp_path / "run") == SETTINGS
+    assert unfinished_settings(tmp_path) is None
+
+
+def test_damaged_settings_are_an_error(tmp_path):
+    (tmp_path / "run.json").write_text('{"preset": 3}')
+    with pytest.raises(ConfigError, match="cannot be resumed"):
+        unfinished_settings(tmp_path)
+
+
+def test_newest_unfinished_run_is_found(tmp_path):
+    for age, name in enumerate(("newest", "older", "finished")):
+        begin(tmp_path / name, SETTINGS)
+        os.utime(tmp_path / name / "run.json", ns=(0, 10**18 - age))
+    (tmp_path / "finished" / "model.safetensors").touch()
+    os.utime(tmp_path / "finished" / "run.json", ns=(0, 2 * 10**18))
+    assert newest_unfinished(tmp_path) == tmp_path / "newest"
+    with pytest.raises(ConfigError, match="an unfinished run in .* was asked for; found: none"):
+        newest_unfinished(tmp_path / "finished")
+
+
+def test_atomic_write_replaces_and_leaves_no_part(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

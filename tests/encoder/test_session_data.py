@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoder.session_data import load_recording, newest_at, passes_gate, rest_baseline
+from skin_teleop.errors import SessionError
+
+TICK_NS = 10_000_000
+
+
+def test_gate_keeps_the_limits_and_needs_all_three_axes():
+    flux = np.full((1, 5, 3), 40_000, np.uint16)
+    flux[0, 1, 0], flux[0, 2, 2], flux[0, 3, 1], flux[0, 4, 1] = 19_999, 60_001, 20_000, 60_000
+    assert passes_gate(flux).tolist() == [[True, False, False, True, True]]
+
+
+def test_baseline_is_the_median_of_valid_rest_frames():
+    flux = np.array([[[30_000, 1, 2]], [[30_010, 3, 4]], [[65_000, 5, 6]]], np.uint16)
+    valid = np.array([[True], [True], [False]])
+    baseline, known = rest_baseline(flux, valid)
+    assert baseline.tolist() == [[30_005, 2, 3]]
+    assert known.tolist() == [True]
+
+
+def test_gate_comes_before_the_baseline(session):
+    """Most rest frames of one taxel are glitches: a median taken before the gate would be the glitch's value."""
+    made_up = session(200)
+    flux = made_up.streams["uskin"].columns["flux"]
+    flux[:40, 7] = 65_535
+    recording = load_recording(made_up)
+    assert not recording.valid[:40, 7].any()
+    assert recording.valid[40:50, 7].all()
+    assert np.abs(recording.delta[40:50, 7]).max() < 20
+    assert (recording.delta[:40, 7] == 0).all()
+
+
+def test_taxel_without_any_valid_rest_frame_is_masked_throughout(session):
+    made_up = session(200)
+    made_up.streams["uskin"].columns["flux"][:50, 9] = 0
+    recording = load_recording(made_up)
+    assert not recording.valid[:, 9].any()
+    assert (recording.delta[:, 9] == 0).all()
+    assert recording.valid[:, 8].all()
+
+
+def test_without_rest_span_the_first_frames_serve_and_the_log_says_so(session, caplog):
+    caplog.set_level(logging.WARNING)
+    recording = load_recording(session(200, rest=False))
+    assert recording.baseline_from == "first 0.8 s (no rest span)"
+    assert "no rest span" in caplog.text
+
+
+def test_rest_span_is_named_where_it_was_used(session):
+    assert load_recording(session(200)).baseline_from == "rest span of 0.49 s"
+
+
+def test_delta_is_the_change_in_counts(session):
+    made_up = session(120)
+    flux = made_up.streams["uskin"].columns["flux"]
+    flux[:] = 30_000
+    flux[70, 3] = [30_005, 29_990, 59_000]
+    recording = load_recording(made_up)
+    assert recording.delta.dtype == np.int16
+    assert recording.delta[70, 3].tolist() == [5, -10, 29_000]
+    assert np.count_nonzero(recording.delta) == 3
+
+
+def test_change_beyond_sixteen_bits_is_clipped(session):
+    made_up = session(120)
+    flux = made_up.streams["uskin"].columns["flux"]
+    flux[:] = 20_000
+    flux[70, 3, 2] = 60_000
+    assert load_recording(made_up).delta[70, 3].tolist() == [0, 0, 32_767]
+
+
+def test_missing_ticks_leave_stale_grid_frames(session):
+    made_up = session(100)
+    kept = np.r_[0:60, 70:100]
+    columns = made_up.streams["uskin"].columns
+    made_up.streams["uskin"].columns = {name: values[kept] for name, values in columns.items()}
+    recording = load_recording(made_up)
+    assert len(recording.t_mono_ns) == 100
+    assert np.flatnonzero(~recording.fresh).tolist() == list(range(61, 69))
+
+
+def test_jitter_of_the_tick_neither_repeats_nor_loses_frames(session):
+    made_up = session(100)
+    stamps = made_up.streams["uskin"].columns["t_mono"]
+    stamps[1:-1] += np.random.default_rng(0).integers(-3_000_000, 3_000_000, 98)
+    flux = made_up.streams["uskin"].columns["flux"]
+    flux[:] = 40_000
+    flux[60:, 0, 0] += np.arange(40, dtype=np.uint16)
+    assert load_recording(made_up).delta[60:, 0, 0].tolist() == list(range(40))
+
+
+def test_joints_are_the_newest_at_or_before():
+    assert newest_at(np.array([10, 20, 30]), np.array([5, 10, 19, 20, 99])).tolist() == [0, 0, 0, 1, 2]
+
+
+def test_truth_becomes_the_size_of_each_pads_force(session):
+    made_up = session(120)
+    made_up.streams["truth"].columns["pad_wrench"][100, 4] = [3, 0, -4, 9, 9, 9]
+    recording = load_recording(made_up)
+    assert recording.simulated
+    assert recording.pad_force_n[100, 4] == pytest.approx(5)
+    assert not load_recording(session(120, truth=False)).simulated
+
+
+@pytest.mark.parametrize("missing", ["uskin", "allegro"])
+def test_missing_stream_is_named(session, missing):
+    made_up = session(60)
+    del made_up.streams[missing]
+    with pytest.raises(SessionError, match=f"stream '{missing}' of session made_up_0.*no such stream"):
+        load_recording(made_up)
+
+
+def test_fingerprint_follows_the_content(session):
+    first, same, other = (load_recording(session(80, seed=s)) for s in (0, 0, 1))
+    assert first.fingerprint() == same.fingerprint()
+    assert first.fingerprint() != other.fingerprint()
+    assert first.name == str(Path("made_up_0"))

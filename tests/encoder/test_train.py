@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from encoder import train as trainer
+from encoder.interrupt import stop_on_interrupt
+from encoder.run_folder import METRICS_FILE, RUN_FILE, STATE_FILE, read_metrics
+from encoder.train import Training, prepare, train
+from encoder.windows import TactileWindows
+from skin_teleop.errors import ConfigError, TrainingError
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def windows(recording):
+    return TactileWindows([recording])
+
+
+def run(windows, folder, preset_name, **more):
+    settings = prepare(windows, folder, preset_name=preset_name, steps=STEPS)
+    return train(windows, settings, folder, **more)
+
+
+def assert_same_weights(first, second):
+    for (name, a), b in zip(first.objective.state_dict().items(), second.objective.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_same_seed_gives_the_same_run_and_another_seed_another(windows, small_preset, tmp_path):
+    runs = [run(windows, tmp_path / name, small_preset) for name in "ab"]
+    assert_same_weights(*runs)
+    assert (tmp_path / "a" / METRICS_FILE).read_bytes() == (tmp_path / "b" / METRICS_FILE).read_bytes()
+    settings = prepare(windows, tmp_path / "c", preset_name=small_preset, steps=STEPS, seed=1)
+    other = train(windows, settings, tmp_path / "c")
+    assert not torch.equal(other.objective.student.head.prototypes, runs[0].objective.student.head.prototypes)
+
+
+def test_the_student_learns_and_the_teacher_follows(windows, small_preset, tmp_path):
+    training = run(windows, tmp_path / "run", small_preset)
+    start = Training(windows, training.settings)
+    for network in ("student", "teacher"):
+        before, after = (getattr(t.objective, network).encoder.patch.weight for t in (start, training))
+        assert not torch.equal(before, after)
+    mean, _ = windows.flux_statistics()
+    assert training.objective.teacher.encoder.flux_mean.tolist() == pytest.approx(mean.tolist(), rel=1e-5)
+
+
+def test_metrics_have_a_row_a_step_with_every_figure(windows, small_preset, tmp_path):
+    run(windows, tmp_path / "run", small_preset)
+    rows = read_metrics(tmp_path / "run")
+    assert [row["step"] for row in rows] == list(range(STEPS))
+    assert set(rows[0]) == {
+        "step",
+        "loss",
+        "summary_loss",
+        "masked_token_loss",
+        "koleo",
+        "learning_rate",
+        "teacher_momentum",
+        "teacher_entropy",
+        "feature_std",
+        "teacher_student_cosine",
+        "rankme",
+    }
+
+
+def test_interrupted_run_resumes_bit_for_bit(windows, small_preset, tmp_path):
+    whole = run(windows, tmp_path / "whole", small_preset)
+    stop = threading.Event()
+
+    def stop_after_two(done, steps, loss):
+        assert steps == STEPS
+        if done == 2:
+            stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(windows, tmp_path / "parts", small_preset, on_step=stop_after_two, stop=stop)
+    assert (tmp_path / "parts" / STATE_FILE).exists()
+    torch.manual_seed(4242)  # what happened to torch's generator in between must not matter
+    resumed_from = []
+    resumed = run(windows, tmp_path / "parts", small_preset, on_step=lambda done, *_: resumed_from.append(done))
+    assert resumed_from == [4, 5, 6]
+    assert_same_weights(whole, resumed)
+    assert read_metrics(tmp_path / "parts") == read_metrics(tmp_path / "whole")
+
+
+def test_killed_run_goes_on_from_its_last_state(windows, small_preset, small_recipe, tmp_path):
+    """A process is killed without warning after step 4; states were stored after every step, metrics a row ahead."""
+    script = textwrap.dedent(f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from conftest import make_session
+        from encoder import presets, train as trainer
+        from encoder.presets import EncoderSize, Recipe
+        from encoder.session_data import load_recording
+        from encoder.windows import TactileWindows
+        from pathlib import Path
+        presets.PRESETS["small_test"] = {small_recipe!r}
+        trainer.CHECKPOINT_EVERY_S = 0.0
+        folder, windows = Path({str(tmp_path / "killed")!r}), TactileWindows([load_recording(make_session())])
+        settings = trainer.prepare(windows, folder, preset_name="small_test", steps={STEPS})
+        def die(done, steps, loss):
+            if done == 4:
+                os.kill(os.getpid(), signal.SIGKILL)
+        trainer.train(windows, settings, folder, on_step=die)
+    """)
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", script], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    assert killed.returncode == -signal.SIGKILL
+    with (tmp_path / "killed" / METRICS_FILE).open("ab") as metrics:
+        metrics.write(b'{"step": 4, "loss": 1.0}\n{"step": 5, "lo')  # rows after the state, the last cut short
+    resumed_from = []
+    resumed = run(windows, tmp_path / "killed", small_preset, on_step=lambda done, *_: resumed_from.append(done))
+    assert resumed_from == [5, 6]
+    assert_same_weights(run(windows, tmp_path / "whole", small_preset), resumed)
+    assert read_metrics(tmp_path / "killed") == read_metrics(tmp_path / "whole")
+
+
+def test_ctrl_c_is_taken_between_steps():
+    usual = signal.getsignal(signal.SIGINT)
+    with stop_on_interrupt() as stop:
+        assert not stop.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.wait(5)
+        assert signal.getsignal(signal.SIGINT) is usual
+    assert signal.getsignal(signal.SIGINT) is usual
+
+
+def test_loss_that_is_not_a_number_ends_the_run(windows, small_preset, tmp_path):
+    settings = prepare(windows, tmp_path / "run", preset_name=small_preset, steps=STEPS)
+    training = Training(windows, settings)
+    with torch.no_grad():
+        training.objective.student.head.prototypes.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"step 3 of the pretraining.*found: a loss of nan.*another --seed"):
+        training.step(3)
+
+
+def test_finished_or_foreign_folders_are_left_alone(windows, small_preset, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"precious")
+    with pytest.raises(ConfigError, match="a finished run; next: choose another --out"):
+        prepare(windows, tmp_path, preset_name=small_preset, steps=1)
+    (tmp_path / "model.safetensors").rename(tmp_path / "thesis.txt")
+    with pytest.raises(ConfigError, match="a folder with other files"):
+        prepare(windows, tmp_path, preset_name=small_preset, steps=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_resuming_with_other_settings_is_refused(windows, small_preset, tmp_path):
+    prepare(windows, tmp_path, preset_name=small_preset, steps=3, seed=5)
+    assert prepare(windows, tmp_path, preset_name=small_preset, seed=5).steps == 3
+    with pytest.raises(ConfigError, match="found: other seed, steps"):
+        prepare(windows, tmp_path, preset_name=small_preset, steps=4, seed=6)
+
+
+def test_time_becomes_a_stored_number_of_steps(windows, small_preset, tmp_path, monkeypatch):
+    """A clock that advances 1 s a reading: the timing itself takes 3 s of the 10 s, a step 0.25 s."""
+    ticks = iter(range(100))
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: float(next(ticks)))
+    settings = prepare(windows, tmp_path, preset_name=small_preset, max_time_s=10.0)
+    assert settings.steps == 25  # 0.9 * (10 - 3) / 0.25
+    assert (tmp_path / RUN_FILE).exists()
+
+
+def test_vectors_do_not_decay(windows, small_preset, tmp_path):
+    training = Training(windows, prepare(windows, tmp_path, preset_name=small_preset, steps=3))
+    training.step(0)
+    decaying, still = training.optimiser.param_groups
+    assert decaying["weight_decay"] > 0
+    assert still["weight_decay"] == 0
+    assert {p.dim() for p in still["params"]} == {1}
