@@ -171,6 +171,8 @@ class LabelStore:
         """The label file, open for appending and locked against other writers."""
         if not (self.folder / "schema.json").is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
+            for parent in (self.folder.parent, self.session.path):
+                sync_folder(parent)
             schema = {"schema": SCHEMA, "version": SCHEMA_VERSION, "vocabulary": list(VOCABULARY)}
             write_json_durably(self.folder / "schema.json", schema)
         descriptor = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)

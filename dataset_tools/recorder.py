@@ -25,8 +25,8 @@ from skin_teleop.rig import Rig
 
 log = logging.getLogger(__name__)
 
-TICK_MS = 10
-"""The sockets are emptied this often: a hundred wake-ups a second instead of one a row."""
+TICK_MS = 20
+"""The sockets are emptied this often: fifty wake-ups a second instead of one a row."""
 ROWS_PER_TICK = 5000
 """At most this many messages are read before the batch is looked at again."""
 STATUS_MS = 200
@@ -70,6 +70,8 @@ class Recorder:
         """The session that `keep` and `discard` speak of."""
         self._problem = ""
         self._producer_drops: dict[str, int] = {}
+        self._flush_pause_ns = (rig.recorder.batch_ms - TICK_MS) * NS_PER_MS
+        """A batch is only looked at on a tick, so it is due one tick before it would be too old."""
         self._flush_due_ns = 0
         self._status_due_ns = 0
         self._told: RecorderStatus | None = None
@@ -80,7 +82,7 @@ class Recorder:
             self._take_rows()
             self._take_commands()
             if self._session is not None and mono_ns() >= self._flush_due_ns:
-                self._flush_due_ns = mono_ns() + self._rig.recorder.batch_ms * NS_PER_MS
+                self._flush_due_ns = mono_ns() + self._flush_pause_ns
                 self._session.flush()
         except SessionError as error:
             self._fail(error)

@@ -67,6 +67,7 @@ class SessionLog:
             write_json_durably(building / META_FILE, meta)
             rename_durably(building, live)
         except OSError as error:
+            shutil.rmtree(building, ignore_errors=True)
             raise SessionError(
                 f"cannot start a session in {parent}",
                 found=f"{error.strerror or error}",

@@ -61,8 +61,12 @@ class SparshSkinEncoder(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Truncated normal of 0.02 for weights, 1e-6 for the register token, as in the release."""
-        for module in self.modules():
+        """Truncated normal of 0.02 for the blocks, 1e-6 for the register token, as in the release.
+
+        The patch keeps torch's default, as the release's convolution does: its biases are what lets a token show how
+        strong a signal is, for the LayerNorm behind it would take the scale of a purely linear one away.
+        """
+        for module in self.blocks.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
@@ -91,12 +95,12 @@ class SparshSkinEncoder(nn.Module):
         of them behind the mask token; they keep their position and pad type, else they could not be told apart.
         """
         batch = len(folded)
-        places = self.place + self.kind[self.kind_of_taxel]  # (368, d)
+        places = self.place + functional.embedding(self.kind_of_taxel, self.kind)  # (368, d)
         if keep is None:
             tokens, where = folded, places.expand(batch, -1, -1)
         else:
             tokens = folded.gather(1, keep[..., None].expand(-1, -1, folded.shape[-1]))  # (B, K, 60)
-            where = places[keep]
+            where = functional.embedding(keep, places)  # unlike indexing, its gradient is summed in a fixed order
         tokens = self.patch_norm(self.patch(tokens))
         if masked is not None:
             tokens = torch.where(masked[..., None], self.mask_token.to(tokens.dtype), tokens)

@@ -29,9 +29,10 @@ RANDOM_SEEDS = 3
 MAX_WINDOWS = 800
 _FEWEST_OF_A_CLASS = 3
 PROTOCOL = (
-    f"ridge on frozen features; force = size of the true force on a pad at the window's last frame, at most {FORCE_RANGE_N:.0f} N, R2 weighted "
-    f"by variance over pads that touch in every part; contact = force above {CONTACT_N} N, balanced accuracy averaged "
-    f"over the same pads; penalty chosen on the validation part; scores on held-out moments of the same recordings"
+    f"ridge on frozen features; force = size of the true force on a pad at the window's last frame, at most "
+    f"{FORCE_RANGE_N:.0f} N, R2 weighted by variance over pads that touch in every part; contact = force above "
+    f"{CONTACT_N} N, balanced accuracy averaged over the same pads; penalty chosen on the validation part; scores on "
+    f"held-out moments of the same recordings"
 )
 
 Scores = dict[str, float]

@@ -7,7 +7,7 @@ import logging
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from server.access import Gate, Refusal
+from server.access import Gate
 from server.control import PROTOCOL
 from server.downlink import Downlink
 from server.teleop import Teleop
@@ -19,14 +19,18 @@ FIRST_PINGS, FIRST_PING_S, PING_S = 10, 0.05, 1.0
 
 
 async def operator_session(websocket: WebSocket, teleop: Teleop, gate: Gate) -> None:
-    """Judge the connection, then serve it until either side closes."""
+    """Judge the connection before reading a message of it, then serve it until either side closes.
+
+    It is accepted in any case: a page is told a reason only on an open socket.
+    """
     offered: list[str] = websocket.scope.get("subprotocols", [])
     peer = websocket.client.host if websocket.client else ""
+    await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
     refusal = gate.enter(offered, websocket.headers.get("origin"), peer)
     if refusal is not None:
-        await _refuse(websocket, offered, refusal, peer)
+        log.warning("refused %s: %s", peer, refusal.reason)
+        await websocket.close(refusal.code, refusal.reason)
         return
-    await websocket.accept(subprotocol=PROTOCOL)
     cause = "server stopped"
     helpers = _greet(websocket, teleop, peer)
     try:
@@ -38,13 +42,6 @@ async def operator_session(websocket: WebSocket, teleop: Teleop, gate: Gate) -> 
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
         log.info("operator %s gone (%s): %d poses, rejected %s", peer, cause, teleop.poses, teleop.rejected)
-
-
-async def _refuse(websocket: WebSocket, offered: list[str], refusal: Refusal, peer: str) -> None:
-    """Accept and close at once: a page is told a reason only on an open socket."""
-    log.warning("refused %s: %s", peer, refusal.reason)
-    await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
-    await websocket.close(refusal.code, refusal.reason)
 
 
 def _greet(websocket: WebSocket, teleop: Teleop, peer: str) -> list[asyncio.Task[None]]:

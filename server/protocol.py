@@ -113,7 +113,7 @@ def check_hand(pose: Array) -> None:
         raise WireError("a number of a valid hand is not finite")
     farthest = float(np.abs(pose[:, :3]).max())
     if farthest > MAX_POSITION_M:
-        raise WireError("a joint is too far away", found=f"{farthest:.3g} m", allowed=f"{MAX_POSITION_M} m")
+        raise WireError("a joint is too far away", found=f"{farthest:.4g} m", allowed=f"{MAX_POSITION_M} m")
     with np.errstate(over="ignore"):
         length = np.sqrt(np.square(pose[:, 3:], dtype=float).sum(-1))
     worst = float(length[np.argmax(np.abs(length - 1))])

@@ -99,7 +99,7 @@ class WorldConfig:
 
     seed: int = 7
     object: str = "pringle"
-    timestep_ms: float = 1.0
+    timestep_ms: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ import can
 import numpy as np
 
 from drivers.allegro.codec import (
-    Frame,
     FingerPose,
     FingerTemperature,
     FingerTorque,
+    Frame,
     HandEvent,
     HandInfo,
     HandStatus,
@@ -131,9 +131,7 @@ class CanDevice:
     def __init__(self, config: HandConfig) -> None:
         """Open the hand's own end of the channel; raises DeviceError when that fails."""
         try:
-            self._bus = can.Bus(
-                interface=config.can_interface, channel=config.can_channel, bitrate=config.bitrate
-            )
+            self._bus = can.Bus(interface=config.can_interface, channel=config.can_channel, bitrate=config.bitrate)
         except (can.CanError, OSError) as error:
             raise DeviceError(
                 f"the simulated hand cannot open CAN {config.can_interface} {config.can_channel}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from drivers.allegro.scales import torque_limit_nm
 from skin_teleop.hand import TIP_RADIUS_M, HandModel
 from skin_teleop.skin_layout import Pad, SkinLayout
 from skin_teleop.transforms import Array, quaternion_from_rotation, rotation_from_rpy
@@ -22,8 +23,8 @@ JOINT_DAMPING_NM_S_PER_RAD = 0.05
 """Guess: friction and back-EMF. It caps the free speed of the weakest joint near 5 rad/s at its torque limit."""
 JOINT_FRICTION_NM = 0.01
 """Guess: dry friction of the gear train."""
-TORQUE_LIMIT_NM = np.array([375, 675, 450, 285] * 3 + [525, 405, 270, 270]) / 1200.0
-"""Cited: per-joint PWM clamp over 1200 PWM/Nm (Wonikrobotics-git/allegro_hand_ros_v4, 12 V supply)."""
+TORQUE_LIMIT_NM = torque_limit_nm(0x0402)
+"""Cited: per-joint PWM clamp of hardware 4.2 over 1200 PWM/Nm (Wonikrobotics-git/allegro_hand_ros_v4)."""
 
 PAD_MASS_KG = {"4x4": 0.0036, "4x6": 0.0108, "curved": 0.0266}
 """Cited: numbers of mpan31415/official_xela_models."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from drivers.simulated.hand_model import PALM, WRIST, add_hand
+from drivers.simulated.hand_model import PALM, add_hand
 from skin_teleop.errors import ConfigError
 from skin_teleop.hand import hand_model
 from skin_teleop.rig import Rig, WorldConfig

@@ -179,9 +179,7 @@ def _taxels_of_pads(layout: SkinLayout) -> tuple[Array, Array, Array]:
     taxel_m = np.full((len(layout.pads), most, 3), 1e3)
     for pad in layout.pads:
         taxel[pad.index, : pad.count] = np.arange(pad.first, pad.first + pad.count)
-        taxel_m[pad.index, : pad.count] = (
-            layout.positions_m["vendor"][pad.taxels] - pad.position_m
-        ) @ pad.rotation
+        taxel_m[pad.index, : pad.count] = (layout.positions_m["vendor"][pad.taxels] - pad.position_m) @ pad.rotation
     sigma_m = [SPREAD_PITCHES * _pitch_m(taxel_m[pad.index, : pad.count]) for pad in layout.pads]
     return taxel, taxel_m, np.array(sigma_m)
 

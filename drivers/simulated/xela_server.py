@@ -79,7 +79,7 @@ class XelaServer:
             model=ALLEGRO_KIT_RIGHT,
             flux=self._layout.to_vendor(counts),
             temperature_k=TAXEL_TEMPERATURE_K,
-            updates_per_s=np.round(self._layout.to_vendor(updates_per_s), 2),
+            updates_per_s=self._layout.to_vendor(updates_per_s).round(2).astype(np.float32),
             time_ns=time_ns,
         )
         self._loop.call_soon_threadsafe(self._broadcast, ServerFrame(self._message, time_ns, (reading,)))

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
-from dataset_tools.reader import Session
 
+from dataset_tools.reader import Session
 from skin_teleop.errors import SessionError
 from skin_teleop.transforms import Array
 
 
-def pose_latencies_ms(session: Session, hand: str) -> dict[str, Array]:
-    """Per engaged hand pose: ms from its arrival to its joint target, and to the torque frames that carry it.
+def pose_latencies_ms(session: Session, hand: str, since: Literal["received", "sent"] = "received") -> dict[str, Array]:
+    """Per engaged hand pose: ms until its joint target, and until the torque frames that carry it have been sent.
 
-    A target that was replaced by a newer one before a control cycle used it does not count as sent.
-    Raises SessionError when the session holds no engaged target.
+    `sent` counts from the sender's own stamp and is meaningful only where sender and server share one clock. A target
+    that was replaced by a newer one before a control cycle used it does not count as sent to the hand. Raises
+    SessionError when the session holds no engaged target.
     """
     targets = session.streams[f"{hand}_target"]
     engaged = targets["engaged"] == 1
     if not engaged.any():
         raise SessionError(f"latency of session {session.path.name}", found="no engaged joint target in it")
     seq, t_pose = targets["seq"][engaged], targets["t_pose"][engaged]
-    to_target = (targets.t_mono[engaged] - t_pose) / 1e6
+    t_start = t_pose if since == "received" else _sent_at(session, targets["pose_seq"][engaged])
     cycles = session.streams[hand]
     used, first = np.unique(cycles["target_seq"], return_index=True)
-    t_sent = cycles["t_command"][first]
-    sent, here, there = np.intersect1d(seq, used, return_indices=True)
-    if not len(sent):
+    t_torque = cycles["t_command"][first]
+    carried, here, there = np.intersect1d(seq, used, return_indices=True)
+    if not len(carried):
         raise SessionError(f"latency of session {session.path.name}", found="no target reached the CAN bus")
-    return {"pose_to_target": to_target, "pose_to_can": (t_sent[there] - t_pose[here]) / 1e6}
+    return {
+        "pose_to_target": (targets.t_mono[engaged] - t_start) / 1e6,
+        "pose_to_can": (t_torque[there] - t_start[here]) / 1e6,
+    }
+
+
+def _sent_at(session: Session, pose_seq: Array) -> Array:
+    poses = session.streams["hand_pose"]
+    order = np.argsort(poses["seq"])
+    found = order[np.searchsorted(poses["seq"], pose_seq, sorter=order).clip(max=len(order) - 1)]
+    sent: Array = poses["t_dev"][found]
+    return sent
 
 
 def percentiles(latencies_ms: Mapping[str, Array]) -> dict[str, dict[str, float]]:

@@ -22,6 +22,7 @@ from typing import Self
 from dataset_tools.recovery import recover_folder
 from drivers.allegro.link import open_bus
 from drivers.allegro.safe_stop import safe_stop
+from server.access import TOKEN_FILE
 from skin_teleop.bus import CommandSender
 from skin_teleop.errors import DeviceError, ProcessDied
 from skin_teleop.messages import HandCommand
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = {"recorder": 120.0}
 """The recorder may have an hour to seal (at 30 times real time); every other process leaves within 5 s."""
-TOKEN_FILE = "pairing_token"
 
 
 class RunningRig:
@@ -43,6 +43,7 @@ class RunningRig:
         self.runtime = Path(tempfile.mkdtemp(prefix="skt-"))
         self.token = secrets.token_urlsafe(18)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._exit_codes: dict[str, int] = {}
 
     @property
     def server_url(self) -> str:
@@ -139,7 +140,6 @@ class RunningRig:
 
     def stop(self) -> None:
         """End every process in reverse order, so that the hand leaves before the world and the recorder seals last."""
-        self._exit_codes: dict[str, int] = {}
         for name in reversed(list(self._children)):
             child = self._children[name]
             with contextlib.suppress(ProcessLookupError):

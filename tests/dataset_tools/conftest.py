@@ -14,8 +14,8 @@ from skin_teleop.clock import NS_PER_S, Stamp
 from skin_teleop.messages import Event, HandPose, JointState, Sample, SkinFrame, Truth
 from skin_teleop.rig import Rig, load_rig
 
-T0_NS = 5_000 * NS_PER_S
-"""t_mono of the first row of a made-up session."""
+T0_NS = NS_PER_S
+"""t_mono of the first row of a made-up session: just after this host started, so before every event stamped now."""
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from skin_teleop.clock import NS_PER_S
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import WristTarget
 
-T0_NS = 5_000 * NS_PER_S
+T0_NS = NS_PER_S
 
 
 @pytest.fixture(params=["live", "sealed"])

@@ -78,7 +78,7 @@ def test_seal_prints_where_the_session_stands(record, capsys):
 @pytest.fixture
 def session(record):
     marks = ((0.2, "squeeze", "begin"), (0.9, "squeeze", "end"))
-    return seal_session(record(seconds=2.5, contact_s=(1.2, 2.0), marks=marks))
+    return record(seconds=2.5, contact_s=(1.2, 2.0), marks=marks)
 
 
 def test_label_by_hand(session, capsys):

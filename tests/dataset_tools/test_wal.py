@@ -147,7 +147,7 @@ def test_a_large_batch_is_written_in_bounded_frames(tmp_path):
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_damage_leaves_exactly_a_valid_prefix(data):
-    """Cut, zeroed, overwritten and flipped tails: what is read is whole batches from the start, and all before the hit."""
+    """Cut, zeroed, overwritten or flipped: what is read is whole batches from the start, and all before the hit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = written_log(folder)

@@ -28,6 +28,7 @@ from skin_teleop.rig import Rig, load_rig
 START = hand_model("allegro_v4_right").clamp(np.full(16, 0.3))
 GOAL = hand_model("allegro_v4_right").clamp(np.full(16, 0.6))
 ZERO_TORQUES = [FingerTorque(f, (0, 0, 0, 0)) for f in range(4)]
+STOP_EVENTS = [*ZERO_TORQUES, Servo(False), SetPeriod(0)]
 MOBILITY_RAD_PER_S_NM = 10.0
 
 
@@ -124,7 +125,7 @@ class Bench:
             self.error = error
 
     def drain(self) -> None:
-        while self._pull.poll(0):
+        while not self._pull.closed and self._pull.poll(0):
             self.samples.append(decode(self._pull.recv()))
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
@@ -144,7 +145,7 @@ class Bench:
             self._seq,
             target=target_rad,
             engaged=engaged,
-            valid_until=mono_ns() + NS_PER_S // 4,
+            valid_until=mono_ns() + NS_PER_S,
             pose_seq=0,
             t_pose=0,
         )
@@ -168,16 +169,19 @@ class Bench:
         self._stop.set()
         self._thread.join(5 * self._wait_factor)
         assert not self._thread.is_alive()
-        if not self._pull.closed:
-            self.drain()
+        self.drain()
         for end in (self._pull, self._server, self._commands):
             end.close()
 
 
 @pytest.fixture
 def rig(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """The simulated rig with a longer patience for targets, so that a busy machine does not look like a lost server."""
     monkeypatch.setenv("SKIN_TELEOP_RUNTIME", str(runtime))
-    return load_rig("simulated")
+    simulated = load_rig("simulated")
+    return dataclasses.replace(
+        simulated, hand=dataclasses.replace(simulated.hand, hold_after_ms=400, relax_after_ms=800)
+    )
 
 
 @pytest.fixture
@@ -207,7 +211,7 @@ def test_start_up_and_shut_down_are_in_order_on_the_wire(hand, bench, runtime):
     started.close()
     begin = [event for event in hand.without_polling() if not isinstance(event, FingerTorque)]
     assert begin[:5] == [Servo(False), codec.InfoRequest(), codec.SerialRequest(), SetPeriod(3), Servo(True)]
-    assert hand.heard[-6:] == [*ZERO_TORQUES, Servo(False), SetPeriod(0)]
+    started.until(lambda: hand.heard[-6:] == STOP_EVENTS, "the stop frames are the last on the wire")
 
 
 def test_every_cycle_is_recorded_with_its_stamps(hand, bench):
@@ -296,7 +300,7 @@ def test_a_hand_that_falls_silent_is_woken_up_again_and_needs_a_new_arm(hand, be
     started.command("arm")
     started.until_state("FOLLOW", target_rad=GOAL)
     hand.paused.set()
-    started.until_state("FAULT")
+    started.until_state("FAULT", target_rad=GOAL)
     heard = len(hand.heard)
     hand.paused.clear()
     started.until_state("READY")
@@ -335,7 +339,7 @@ def test_without_info_the_servo_stays_off(rig, runtime, bench, monkeypatch):
         assert isinstance(started.error, DeviceError)
         assert 'set hardware_version = "v4"' in str(started.error)
         assert Servo(True) not in mute.heard
-        assert mute.heard[-6:] == [*ZERO_TORQUES, Servo(False), SetPeriod(0)]
+        started.until(lambda: mute.heard[-6:] == STOP_EVENTS, "the stop frames are the last on the wire")
 
 
 def test_a_configured_version_stands_in_for_the_info(rig, runtime, bench):

@@ -1,4 +1,4 @@
-"""Scripted manipulation under the real torque limits: the can is grasped, lifted, turned and dropped; the box pressed."""
+"""Scripted manipulation under the real torque limits: the can is grasped, lifted, turned, dropped; the box pressed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAMPING = np.array([*RIG.hand.damping_nm_s_per_rad] * 3 + [*RIG.hand.thumb_dampi
 LIMIT = torque_limit_nm(0x0402)
 OPEN = np.array([0, 0.1, 0.1, 0.1] * 3 + [1.2, 0.1, 0, 0])
 CLOSED = np.array([0, 1.0, 1.3, 1.0] * 3 + [1.3, 0.3, 0.8, 0.8])
-X, Z = [1, 0, 0], [0, 0, 1]
+AHEAD, UP = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
 
 
 class Operator:
@@ -29,7 +29,7 @@ class Operator:
         self.truths: list[Truth] = []
         self._q = np.array([0.0] * 12 + [0.263, 0, 0, 0])
         self._at = np.array(RIG.server.wrist_home_m)
-        self._axis, self._angle = X, 0.0
+        self._axis, self._angle = AHEAD, 0.0
         self._home = rotation_from_rpy(np.deg2rad(RIG.server.wrist_home_rpy_deg))
 
     def go(self, seconds: float, *, q=None, at=None, turn=None) -> Truth:
@@ -76,7 +76,7 @@ def test_a_grasped_can_follows_the_lift_and_falls_when_released(height_m: float)
     operator = Operator()
     beside = operator.grasp(height_m)
     standing = operator.truths[-1].object_pose[2]
-    operator.go(0.6, at=beside + [0, 0, 0.1])
+    operator.go(0.6, at=beside + 0.1 * UP)
     held = operator.go(1.0)
     assert held.object_pose[2] > standing + 0.08
     assert rotation_from_quaternion(held.object_pose[3:])[2, 2] > 0.95, "the can tips in the hand"
@@ -98,9 +98,9 @@ def test_a_grasp_is_felt_by_fingertips_and_palm() -> None:
 def test_a_grasped_can_turns_with_the_wrist() -> None:
     operator = Operator()
     beside = operator.grasp()
-    start = yaw_rad(operator.go(0.6, at=beside + [0, 0, 0.08]).object_pose)
-    left = yaw_rad(operator.go(0.6, turn=(Z, np.deg2rad(25))).object_pose)
-    right = yaw_rad(operator.go(1.0, turn=(Z, np.deg2rad(-25))).object_pose)
+    start = yaw_rad(operator.go(0.6, at=beside + 0.08 * UP).object_pose)
+    left = yaw_rad(operator.go(0.6, turn=(UP, np.deg2rad(25))).object_pose)
+    right = yaw_rad(operator.go(1.0, turn=(UP, np.deg2rad(-25))).object_pose)
     assert np.rad2deg(left - start) == pytest.approx(25, abs=5)
     assert np.rad2deg(right - start) == pytest.approx(-25, abs=5)
 
@@ -109,7 +109,7 @@ def test_a_flat_hand_presses_the_box_with_a_few_newtons() -> None:
     operator = Operator()
     box = operator.world.data.body("legopool").xpos.copy()
     over = np.array([box[0] - 0.03, box[1], 0.20])
-    operator.go(0.6, at=over, turn=(X, -np.pi / 2))
+    operator.go(0.6, at=over, turn=(AHEAD, -np.pi / 2))
     operator.go(0.4, at=[over[0], over[1], 0.06 + 0.019 + 0.02])
     operator.go(0.5, at=[over[0], over[1], 0.06 + 0.019 - 0.006])
     pressed = operator.go(0.4)

@@ -66,9 +66,7 @@ def test_taxels_lie_on_the_surface_of_their_pad(model: mujoco.MjModel, pad) -> N
     for k in range(pad.first, pad.first + pad.count):
         normal = to_world @ LAYOUT.normals[k]
         outside = link.xpos + to_world @ LAYOUT.positions_m["vendor"][k] + 0.02 * normal
-        distance = mujoco.mju_rayGeom(
-            centre.xpos, centre.xmat, geom.size, outside, -normal, geom.type[0], np.zeros(3)
-        )
+        distance = mujoco.mju_rayGeom(centre.xpos, centre.xmat, geom.size, outside, -normal, geom.type[0], np.zeros(3))
         assert distance == pytest.approx(0.02, abs=slack)
 
 
@@ -113,7 +111,7 @@ def test_nothing_touches_the_hand_at_home(model: mujoco.MjModel) -> None:
 
 def test_an_unknown_object_is_refused_by_name() -> None:
     world = dataclasses.replace(RIG.world, object="teapot")
-    with pytest.raises(ConfigError, match="teapot.*allowed: pringle, legopool"):
+    with pytest.raises(ConfigError, match=r"teapot.*allowed: pringle, legopool"):
         build_scene(dataclasses.replace(RIG, world=world))
 
 
@@ -123,7 +121,7 @@ def test_scene_at_restores_a_recorded_moment() -> None:
     palm = pose_from([0.05, -0.1, 0.3], rotation_from_rpy([0.3, -0.2, 1.0]))
     can = pose_from([0.1, 0.2, 0.15], rotation_from_rpy([0.1, 0.5, 0.0]))
     box = pose_from([-0.2, -0.2, 0.05], rotation_from_rpy([0.0, 0.0, 0.7]))
-    model, data = scene_at(RIG, q_rad, palm, np.stack([can, box, np.full(7, np.nan), np.full(7, np.nan)]))
+    _, data = scene_at(RIG, q_rad, palm, np.stack([can, box, np.full(7, np.nan), np.full(7, np.nan)]))
     assert np.isfinite(data.qpos).all()
     np.testing.assert_allclose(data.body("palm").xpos, palm[:3])
     np.testing.assert_allclose(data.body("pringle").xpos, can[:3])

@@ -176,7 +176,9 @@ def test_taxel_frames_turn_normals_to_z() -> None:
     frames = taxel_frames(LAYOUT)
     for pad in LAYOUT.pads:
         outward = LAYOUT.normals[pad.taxels] @ pad.rotation
-        np.testing.assert_allclose((frames[pad.taxels] @ outward[..., None])[..., 0], [[0, 0, 1]] * pad.count, atol=1e-4)
+        np.testing.assert_allclose(
+            (frames[pad.taxels] @ outward[..., None])[..., 0], [[0, 0, 1]] * pad.count, atol=1e-4
+        )
     np.testing.assert_allclose(frames @ frames.swapaxes(1, 2), np.broadcast_to(np.eye(3), (368, 3, 3)), atol=1e-12)
 
 

@@ -29,7 +29,7 @@ def test_a_linear_signal_is_recovered(force_n):
     features = force_n @ rng.normal(size=(2, 30)) + rng.normal(0, 0.01, (600, 30))
     scores = held_out_scores(features, task_of(force_n))
     assert scores["force_r2"] > 0.99
-    assert scores["contact_balanced_accuracy"] > 0.9
+    assert scores["contact_balanced_accuracy"] > 0.8
     assert validation_scores(features, task_of(force_n))["force_r2"] > 0.99
 
 

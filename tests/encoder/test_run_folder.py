@@ -44,7 +44,7 @@ def test_newest_unfinished_run_is_found(tmp_path):
     (tmp_path / "finished" / "model.safetensors").touch()
     os.utime(tmp_path / "finished" / "run.json", ns=(0, 2 * 10**18))
     assert newest_unfinished(tmp_path) == tmp_path / "newest"
-    with pytest.raises(ConfigError, match="an unfinished run in .* was asked for; found: none"):
+    with pytest.raises(ConfigError, match=r"an unfinished run in .* was asked for; found: none"):
         newest_unfinished(tmp_path / "finished")
 
 

@@ -50,6 +50,7 @@ def test_terms_add_up_and_reach_the_whole_student(objective, folded, views):
 def test_teacher_sees_the_crops_unmasked(objective, folded, views):
     """With all content behind the mask, the student's summary no longer depends on it; the teacher's does."""
     hidden = Views(views.wide, views.narrow, torch.ones_like(views.masked))
+    objective.eval()  # no paths are dropped, so that the two passes can be compared
     with torch.no_grad():
         first, second = objective(folded, hidden, 0.05), objective(folded + 1, hidden, 0.05)
     torch.testing.assert_close(first.student_summary, second.student_summary)
@@ -92,6 +93,7 @@ def test_token_logits_belong_to_the_masked_tokens(objective, folded, views):
 
 
 def test_bfloat16_gives_about_the_same_loss(objective, folded, views):
+    objective.eval()
     exact = objective(folded, views, 0.05).total
     with torch.autocast("cpu", torch.bfloat16):
         rough = objective(folded, views, 0.05).total

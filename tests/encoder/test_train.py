@@ -97,7 +97,8 @@ def test_interrupted_run_resumes_bit_for_bit(windows, small_preset, tmp_path):
 def test_killed_run_goes_on_from_its_last_state(windows, small_preset, small_recipe, tmp_path):
     """A process is killed without warning after step 4; states were stored after every step, metrics a row ahead."""
     script = textwrap.dedent(f"""
-        import os, signal, sys
+        import os, signal, sys, torch
+        torch.set_num_threads(1)
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from conftest import make_session
         from encoder import presets, train as trainer

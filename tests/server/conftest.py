@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
+
 from server import process
 from skin_teleop.bus import CommandInbox, Publisher, endpoint
 from skin_teleop.messages import Event, HandCommand, JointTarget, RecorderCommand, RecorderStatus, decode
@@ -46,6 +47,7 @@ class StandIns:
     hand: CommandInbox
     recorder: CommandInbox
     status: Publisher
+    stop: threading.Event
     rows: list[tuple[Any, str]] = field(default_factory=list)
     orders: list[HandCommand] = field(default_factory=list)
     recorder_orders: list[RecorderCommand] = field(default_factory=list)
@@ -91,6 +93,7 @@ def served(runtime: Path, poll: Poll) -> Iterator[StandIns]:
     rig = load_rig("simulated")
     rig = dataclasses.replace(rig, server=dataclasses.replace(rig.server, port=free_port()))
     (runtime / "pairing_token").write_text(TOKEN)
+    stop = threading.Event()
     pull = zmq.Context.instance().socket(zmq.PULL)
     pull.setsockopt(zmq.LINGER, 0)
     pull.bind(endpoint(runtime, "recorder.pull"))
@@ -101,8 +104,8 @@ def served(runtime: Path, poll: Poll) -> Iterator[StandIns]:
         CommandInbox(runtime, "hand"),
         CommandInbox(runtime, "recorder"),
         Publisher(runtime, "recorder"),
+        stop,
     )
-    stop = threading.Event()
     serving = threading.Thread(target=process.run, args=(rig, runtime, stop))
     serving.start()
     try:

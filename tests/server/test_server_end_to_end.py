@@ -11,19 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
 from server import control, process
 from server.access import subprotocols
 from server.control import Ack, Refused, StateChanged
 from server.operator_client import OperatorClient
 from server.protocol import POSE_SHAPE, RIGHT, Flag, PoseFrame, encode_pose_frame
 from server.trace import Trace, TraceMark
+from skin_teleop.bus import Latest
 from skin_teleop.errors import AccessError, DeviceError
 from skin_teleop.hand import hand_model
 from skin_teleop.messages import JointTarget, RecorderStatus
-from skin_teleop.bus import Latest
 from skin_teleop.rig import load_rig
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
 TOKEN = "a-test-token"
 ENGAGE = Flag.RIGHT_VALID | Flag.VISIBLE | Flag.CLUTCH_LEFT
@@ -33,7 +34,10 @@ def moving_trace(pose: np.ndarray, rows: int = 60) -> Trace:
     poses = np.repeat(pose[None], rows, axis=0)
     poses[:, :, 0] += np.float32(0.0005) * np.arange(rows, dtype=np.float32)[:, None]
     return Trace(
-        poses, np.ones(rows, bool), np.arange(rows) / 144, (TraceMark(0.1, "squeeze", "begin"), TraceMark(0.2, "squeeze", "end"))
+        poses,
+        np.ones(rows, bool),
+        np.arange(rows) / 144,
+        (TraceMark(0.1, "squeeze", "begin"), TraceMark(0.2, "squeeze", "end")),
     )
 
 
@@ -60,7 +64,7 @@ def test_a_played_trace_reaches_the_recorder_bit_for_bit_and_drives_the_hand(ser
             played = await client.play(trace)
             await client.acknowledged()
             assert (played.frames, played.invalid) == (60, 0)
-            assert client.state == "engaged"
+            assert client.ack is not None and client.ack.state == "engaged"
             await client.disarm()
 
     asyncio.run(operate())
@@ -71,9 +75,10 @@ def test_a_played_trace_reaches_the_recorder_bit_for_bit_and_drives_the_hand(ser
     assert all(row.valid.tolist() == [0, 1] for row in poses)
     assert np.all(np.diff([row.t_mono for row in poses]) > 0)
     assert served.actions() == ["arm", "disarm"]
-    assert [n for n in served.event_names() if n != "rejected"] == [
-        "connected", "armed", "engaged", "released", "disarmed", "disconnected"
-    ]  # fmt: skip
+    names = served.event_names()
+    assert names[:3] == ["connected", "armed", "engaged"]
+    assert names[-3:] == ["released", "disarmed", "disconnected"]
+    assert set(names[3:-3]) <= {"released", "engaged"}  # a busy machine may fall silent for 100 ms
     assert [m.label for m in served.recorder_orders] == ["squeeze", "squeeze"]
     assert [m.edge for m in served.recorder_orders] == ["begin", "end"]
     assert len(served.stream("clock_headset")) >= 5
@@ -201,7 +206,7 @@ def test_a_second_operator_is_refused_and_the_first_keeps_control(served, hand_p
             await first.arm()
             await first.send_pose(hand_pose, True)
             await first.acknowledged()
-            assert first.state == "engaged"
+            assert first.ack is not None and first.ack.state == "engaged"
         async with OperatorClient(served.url, TOKEN) as later:
             assert later.state == "disarmed"
 
@@ -217,6 +222,7 @@ def test_a_lost_connection_releases_and_disarms(served, poll, hand_pose):
             message = control.parse_from_server(await client.recv())
             if isinstance(message, StateChanged) and message.state == "engaged":
                 break
+        await asyncio.to_thread(poll, served.targets, "the first target")
         client.transport.abort()
 
     asyncio.run(operate())
@@ -236,7 +242,7 @@ def test_silence_releases_without_any_message(served, poll, hand_pose):
 
     assert asyncio.run(operate()) == "armed"
     released = next(e for e in served.events() if e.name == "released")
-    assert released.facts["cause"].startswith("no frame for 1")
+    assert released.facts["cause"].startswith("no frame for ")
 
 
 def test_an_emergency_stop_flag_stops_the_hand(served, poll, hand_pose):
@@ -278,7 +284,7 @@ def test_recording_orders_pass_and_status_comes_back(served, poll):
 def test_a_name_that_is_a_path_is_refused_with_the_reason(served):
     async def operate() -> None:
         async with OperatorClient(served.url, TOKEN) as client:
-            with pytest.raises(AccessError, match="the server refused to record.*object"):
+            with pytest.raises(AccessError, match=r"the server refused to record.*object"):
                 await client.start_recording("../../etc")
 
     asyncio.run(operate())
@@ -299,6 +305,22 @@ def test_the_status_page_is_self_contained_and_tells_the_truth(served):
     assert status["refused_connections"] == {"token": 1}
 
 
+def test_a_server_that_stops_disarms_and_tells_the_operator(served, poll, hand_pose):
+    async def operate() -> None:
+        async with OperatorClient(served.url, TOKEN) as client:
+            await client.arm()
+            await client.send_pose(hand_pose, True)
+            await client.acknowledged()
+            served.stop.set()
+            with pytest.raises(DeviceError, match=r"operator's socket closed.*code 10(01|12)"):
+                while True:
+                    await client.send_pose(hand_pose, True)
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(operate())
+    poll(lambda: served.actions() == ["arm", "disarm"], "the disarm order")
+
+
 def test_a_busy_port_is_named_with_the_fix(runtime):
     rig = load_rig("simulated")
     with socket.socket() as other:
@@ -311,7 +333,7 @@ def test_a_busy_port_is_named_with_the_fix(runtime):
 
 
 def test_without_a_pairing_token_nothing_is_served(runtime):
-    with pytest.raises(AccessError, match="pairing token of a rig.*skin-teleop up"):
+    with pytest.raises(AccessError, match=r"pairing token of a rig.*skin-teleop up"):
         process.run(load_rig("simulated"), runtime, threading.Event())
 
 
