@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from skin_teleop.transforms import Array
 
@@ -39,7 +40,7 @@ def fit_ridges(features: Array, targets: Array, penalties: Array = PENALTIES) ->
     mean, scale = features.mean(0), features.std(0) + _TINY
     standard = (features - mean) / scale  # (n, d)
     offset = targets.mean(0)
-    values, vectors = np.linalg.eigh(standard @ standard.T)
+    values, vectors = _eigen(standard @ standard.T)
     turned = vectors.T @ (targets - offset)  # (n, k)
     unit = max(float(values.mean()), _TINY)
     ridges = []
@@ -47,6 +48,12 @@ def fit_ridges(features: Array, targets: Array, penalties: Array = PENALTIES) ->
         dual = vectors @ (turned / (np.maximum(values, 0) + penalty * unit)[:, None])
         ridges.append(Ridge(mean, scale, standard.T @ dual, offset))
     return ridges
+
+
+def _eigen(gram: Array) -> tuple[Array, Array]:
+    """Eigenvalues (n,) and vectors (n, n) of a symmetric matrix, by torch, whose number of threads a caller can set."""
+    values, vectors = torch.linalg.eigh(torch.from_numpy(gram))
+    return values.numpy(), vectors.numpy()
 
 
 def explained_variance(truth: Array, predicted: Array) -> float:

@@ -33,7 +33,7 @@ def random_trace(folder: Path, seed: int) -> tuple[Path, np.ndarray]:
     rng = np.random.default_rng(seed)
     t = np.arange(0, SECONDS, 1 / RATE_HZ)
     finger, segment = (np.arange(25) - 1) // 5, (np.arange(25) - 1) % 5
-    rest = np.stack([(finger - 2) * 0.02, np.zeros(25), -0.03 - 0.022 * segment], -1) + [0, 1.1, -0.3]
+    rest = np.stack([(finger - 2) * 0.02, np.full(25, 1.1), -0.33 - 0.022 * segment], -1)
     rest[0] = [0, 1.1, -0.3]
     pose = np.zeros((len(t), 25, 7), np.float32)
     wander = np.sin(2 * np.pi * rng.uniform(0.2, 0.8) * t[:, None, None] + rng.uniform(0, 6.28, (25, 3)))

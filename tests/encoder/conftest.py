@@ -63,7 +63,7 @@ def make_session(n_frames: int = 900, seed: int = 0, *, truth: bool = True, rest
     return MadeUpSession(Path(f"made_up_{seed}"), streams, span)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def session() -> Callable[..., MadeUpSession]:
     return make_session
 
