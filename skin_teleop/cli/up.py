@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import signal
 import sys
 from types import FrameType
 
 import segno
 
+from server.certificates import lan_addresses, machine_identity
+from server.invitations import ask_for_invitation
 from skin_teleop.cli.supervisor import RunningRig
-from skin_teleop.rig import load_rig
+from skin_teleop.rig import Rig, load_rig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `up`."""
     parser.add_argument("--rig", default="simulated", help="TOML file of the rig, or `simulated`")
     parser.add_argument("--free-ports", action="store_true", help="use ports that are free now, not the rig's")
+    parser.add_argument(
+        "--lan", action="store_true", help="serve https to the local network, for a headset on the same Wi-Fi"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     rig = load_rig(options.rig)
     rig = rig.on_free_ports() if options.free_ports else rig
+    rig = for_local_network(rig) if options.lan else rig
     try:
         with RunningRig(rig) as running:
             _welcome(running)
@@ -33,16 +40,34 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def for_local_network(rig: Rig) -> Rig:
+    """The same rig, served with TLS on every network of this machine."""
+    return dataclasses.replace(rig, server=dataclasses.replace(rig.server, host="0.0.0.0", tls=True))
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 def _welcome(running: RunningRig) -> None:
-    address = f"{running.server_url}#t={running.token}"
+    server = running.rig.server
+    scheme = "https" if server.tls else "http"
+    everywhere = server.host == "0.0.0.0"
+    local = f"{scheme}://{'127.0.0.1' if everywhere else server.host}:{server.port}/"
+    reachable = [f"{scheme}://{address}:{server.port}/" for address in lan_addresses()] if everywhere else [local]
+    authority = machine_identity().authority if server.tls else None
+    headset, desk = (ask_for_invitation(local, running.token, authority) for _ in range(2))
+    address = f"{(reachable or [local])[0]}#t={headset.token}"
     print(f"rig        {running.rig.name}: {', '.join(running.rig.processes)}")
-    print(f"address    {address}")
-    print(f"socket     {running.operator_url}")
-    print(f"code       {running.token}")
+    print(f"headset    {address}")
+    for other in reachable[1:]:
+        print(f"           {other} (the same server)")
+    print(f"           or type the code {headset.code} on that page; each invitation works once")
+    print(f"desk       {local}desk#t={desk.token}")
+    if authority is not None:
+        print(f"authority  {(reachable or [local])[0]}ca.crt (install once, or accept the warning once)")
+    print(f"socket     {'wss' if server.tls else 'ws'}://{local.split('//')[1]}ws/operator")
+    print(f"code       {running.token} (for programs on this machine)")
     print(f"sessions   {running.rig.recorder.folder}")
     segno.make(address, error="l").terminal(out=sys.stdout, compact=True)
     print("Ctrl-C stops the rig", flush=True)

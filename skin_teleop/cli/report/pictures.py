@@ -110,7 +110,8 @@ def hand_at_peak(session: Session, skin: str, layout: SkinLayout, labels: Sequen
     stream = session.streams[skin]
     delta = skin_delta(stream["flux"], stream.t_mono)
     total = np.clip(delta[..., 2], 0, None).sum(1)
-    actions = [label for label in labels if label.label not in ("rest", "contact")][:4]
+    touching = {label.label: label for label in reversed(labels) if label.label not in ("rest", "contact")}
+    actions = sorted(touching.values(), key=lambda label: label.t_start_mono_ns)[:4]
     figure = new_figure(11, 4.1)
     for k, label in enumerate(actions):
         inside = np.flatnonzero((stream.t_mono >= label.t_start_mono_ns) & (stream.t_mono <= label.t_end_mono_ns))
@@ -134,9 +135,16 @@ def loss_curve(metrics: Sequence[Mapping[str, Any]]) -> Figure:
     figure = new_figure(5.4, 3.2)
     axes = figure.subplots()
     steps = [row["step"] for row in metrics]
-    for key, colour in (("loss", TEXT), ("loss_cls", BLUE), ("loss_masked", GREEN), ("loss_koleo", VIOLET)):
+    for key, colour in (
+        ("loss", TEXT),
+        ("summary_loss", BLUE),
+        ("masked_token_loss", GREEN),
+        ("koleo", VIOLET),
+    ):
         if key in metrics[0]:
-            axes.plot(steps, [row[key] for row in metrics], color=colour, label=key.replace("_", " "))
+            axes.plot(
+                steps, [row[key] for row in metrics], color=colour, label=key.replace("_", " ").removesuffix(" loss")
+            )
     axes.set(xlabel="step", ylabel="loss, nats", title="self-distillation")
     axes.legend()
     return figure

@@ -16,6 +16,8 @@ from skin_teleop.skin_layout import skin_layout
 from skin_teleop.transforms import Array, rotation_from_quaternion
 
 WIDTH, HEIGHT = 520, 390
+BEFORE_FALL_ROWS = 60
+"""An object is seen in the hand this many rows of `truth` before it falls fastest: 0.6 s in real time."""
 _OVER_BOX = Camera(position_m=(0.30, 0.06, 0.33), target_m=(-0.05, -0.19, 0.07))
 
 
@@ -33,9 +35,9 @@ def moments(session: Session, labels: Sequence[Label]) -> list[tuple[str, int]]:
         elif name == "rotation":
             seen.append((name, int(first) + _most_turned(pose[first:last])))
         elif name == "pick-and-drop":
-            highest = int(first) + int(np.argmax(pose[first:last, 2]))
-            seen.append(("picked up", highest))
-            seen.append(("dropped", highest + int(np.argmin(np.diff(pose[highest:last, 2])))))
+            falling = int(first) + int(np.argmin(np.diff(pose[first:last, 2])))
+            seen.append(("picked up", max(int(first), falling - BEFORE_FALL_ROWS)))
+            seen.append(("dropped", falling))
         elif name in ("squeeze", "pressing"):
             seen.append((name, int(first) + int(np.argmax(force_n[first:last]))))
     return seen
