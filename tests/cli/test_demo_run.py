@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -56,9 +57,9 @@ def test_actions_that_did_not_happen_fail_the_demo(tmp_path: Path, said: io.Stri
     assert run.summary["labels"]["count"] >= 1  # the skin itself shows a contact
     run._labels = [label for label in run._labels if label.source != "live"]
     run._verify()
-    lied = run._labels[0].__class__(
-        **{name: getattr(run._labels[0], name) for name in run._labels[0].__struct_fields__}
-        | {"label": "pick-and-drop", "source": "live", "t_end_mono_ns": run._labels[0].t_start_mono_ns + 500_000_000}
+    start_ns = run._labels[0].t_start_mono_ns
+    lied = msgspec.structs.replace(
+        run._labels[0], label="pick-and-drop", source="live", t_end_mono_ns=start_ns + 500_000_000
     )
     run._labels = [lied]
     with pytest.raises(SessionError, match=r"pick-and-drop: the object rose 0 mm.*realtime factor 0\.4"):
