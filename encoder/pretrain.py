@@ -85,7 +85,8 @@ def pretrain(
     """
     say = on_stage or _log.info
     windows = TactileWindows(recordings, stride=preset(preset_name).stride, geometry=geometry)
-    say(f"{len(windows)} windows; measuring the speed" if steps is None else f"{len(windows)} windows")
+    timing = steps is None and not (folder / RUN_FILE).exists()
+    say(f"{len(windows)} windows" + ("; measuring the speed" if timing else ""))
     settings = prepare(windows, folder, preset_name=preset_name, steps=steps, max_time_s=max_time_s, seed=seed)
     say(f"pretraining for {settings.steps} steps")
     began = time.monotonic()

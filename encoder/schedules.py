@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from encoder.presets import Recipe
 
 PAPER_MOMENTUM = 0.994
-TEACHER_TEMPERATURE = (0.04, 0.07)
 _FORGETTING = 8.0
 """Wanted sum of (1 - momentum) over a run, times two: the teacher then keeps exp(-4), 2 %, of its random start."""
 _LOWEST_MOMENTUM = 0.8
@@ -51,7 +50,7 @@ class Schedules:
     def teacher_temperature(self, step: int) -> float:
         """Linear ramp, then constant."""
         ramp = max(1, round(self.recipe.temperature_ramp_share * self.steps))
-        return _between(*TEACHER_TEMPERATURE, min(1.0, step / ramp))
+        return _between(*self.recipe.teacher_temperature, min(1.0, step / ramp))
 
     def last_layer_frozen(self, step: int) -> bool:
         """True while the prototypes get no gradient."""

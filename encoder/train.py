@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -26,7 +27,8 @@ from skin_teleop.errors import ConfigError, TrainingError
 CHECKPOINT_EVERY_S = 20.0
 METRICS_ROWS = 200
 """About how many rows of metrics a run writes."""
-_TIMED_STEPS = 4
+_WARM_STEPS, _TIMED_STEPS = 2, 6
+"""The first steps pay for allocations that later ones reuse; the median of the others ignores a busy moment."""
 _TIME_MARGIN = 0.9
 _SEED_STRIDE = 1_000_003
 
@@ -162,11 +164,11 @@ def steps_within(max_time_s: float, windows: TactileWindows, settings: RunSettin
     """How many steps fit into a time, from timing a few on a copy; a tenth is kept as a margin."""
     began = time.monotonic()
     trial = Training(windows, _with_steps(settings, 100))
-    trial.step(0)  # the first step pays for allocations that later ones reuse
-    timed_from = time.monotonic()
-    for step in range(1, 1 + _TIMED_STEPS):
+    stamps = []
+    for step in range(_WARM_STEPS + _TIMED_STEPS + 1):
+        stamps.append(time.monotonic())
         trial.step(step)
-    each_s = (time.monotonic() - timed_from) / _TIMED_STEPS
+    each_s = float(np.median(np.diff(stamps[_WARM_STEPS:])))
     left_s = max_time_s - (time.monotonic() - began)
     steps = max(1, math.floor(_TIME_MARGIN * left_s / each_s))
     _log.info("one step takes %.2f s: %d steps in %.0f s", each_s, steps, max_time_s)

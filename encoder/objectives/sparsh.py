@@ -26,8 +26,6 @@ from encoder.objectives.losses import (
 )
 from encoder.presets import Recipe
 
-CENTRE_MOMENTUM = 0.9
-
 
 class Network(nn.Module):
     """An encoder and the head that is shared by summary and patch tokens."""
@@ -72,6 +70,7 @@ class SparshObjective(nn.Module):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.koleo_weight = recipe.koleo_weight
+        self.centre_momentum = recipe.centre_momentum
         self.student = Network(recipe)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.register_buffer("summary_centre", torch.zeros(recipe.prototypes))
@@ -106,8 +105,8 @@ class SparshObjective(nn.Module):
         """After an optimiser step: let the teacher follow the student and the centres follow the teacher's output."""
         for slow, fast in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
             slow.lerp_(fast, 1 - momentum)
-        self.summary_centre.lerp_(teacher.summary_logits.float().mean((0, 1)), 1 - CENTRE_MOMENTUM)
-        self.token_centre.lerp_(teacher.token_logits.float().mean(0), 1 - CENTRE_MOMENTUM)
+        self.summary_centre.lerp_(teacher.summary_logits.float().mean((0, 1)), 1 - self.centre_momentum)
+        self.token_centre.lerp_(teacher.token_logits.float().mean(0), 1 - self.centre_momentum)
 
     @torch.no_grad()
     def _teach(self, folded: Tensor, views: Views) -> TeacherView:

@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s"
     )
+    logging.getLogger("zarr").setLevel(logging.WARNING)  # its debug lines bury ours
     verb = next(v for v in VERBS if v.name == options.verb)
     try:
         return verb.load().run(options)

@@ -164,11 +164,11 @@ def test_resuming_with_other_settings_is_refused(windows, small_preset, tmp_path
 
 
 def test_time_becomes_a_stored_number_of_steps(windows, small_preset, tmp_path, monkeypatch):
-    """A clock that advances 1 s a reading: the timing itself takes 3 s of the 10 s, a step 0.25 s."""
+    """A clock that advances 1 s a reading: a step takes 1 s, and 10 of the 30 s are gone after the timing."""
     ticks = iter(range(100))
     monkeypatch.setattr(trainer.time, "monotonic", lambda: float(next(ticks)))
-    settings = prepare(windows, tmp_path, preset_name=small_preset, max_time_s=10.0)
-    assert settings.steps == 25  # 0.9 * (10 - 3) / 0.25
+    settings = prepare(windows, tmp_path, preset_name=small_preset, max_time_s=30.0)
+    assert settings.steps == 18  # 0.9 * (30 - 10) / 1
     assert (tmp_path / RUN_FILE).exists()
 
 
