@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint fuzz client clean
 
-demo: $(READY)
+demo: $(READY) client
 	$(VENV)/bin/skin-teleop demo
 
-test: $(READY) lint
+test: $(READY) client lint
 	$(VENV)/bin/python -m pytest
+
+fuzz: $(READY)
+	SKIN_TELEOP_FUZZ_FRAMES=1000000 $(VENV)/bin/python -m pytest -s -q --timeout=3600 tests/drivers/test_fuzz_codecs.py
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -22,6 +25,15 @@ $(READY): pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
 	touch $(READY)
+
+# The browser pages. Where Node is absent everything else still runs, and the server's page names this target.
+CLIENT := server/pages/client/index.html
+client:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(CLIENT) || echo "client not built, see above"; \
+	else echo "client not built: install Node 20, then run make client"; fi
+
+$(CLIENT): $(shell find quest_client -not -path '*/node_modules*' -not -path '*/tests/*' -type f)
+	cd quest_client && npm ci --no-fund --no-audit --loglevel=error && npm run --silent build -- --logLevel warn
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

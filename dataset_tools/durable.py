@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from dataset_tools.wal_sync import sync_folder
+
+SYNC_THREADS = 8
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -33,9 +36,19 @@ def rename_durably(source: Path, target: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring every file and folder below to the disk, the deepest first."""
-    for root, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            with (Path(root) / name).open("rb") as file:
-                os.fsync(file.fileno())
-        sync_folder(Path(root))
+    """Bring every file below to the disk, then every folder, the deepest first.
+
+    Several files wait at once: a journalling file system brings them down in common commits, which takes a fraction of
+    the time of one after the other.
+    """
+    tree = [(Path(root), names) for root, _, names in os.walk(folder, topdown=False)]
+    with ThreadPoolExecutor(SYNC_THREADS) as pool:
+        for _ in pool.map(_sync_file, (root / name for root, names in tree for name in names)):
+            pass
+        for _ in pool.map(sync_folder, (root for root, _ in tree)):
+            pass
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

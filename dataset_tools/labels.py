@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,11 +32,15 @@ ACTIONS = ("squeeze", "slide", "rotation", "pick-and-drop", "circumduction", "pr
 """The eight atomic actions that the Sparsh-skin data was recorded with."""
 VOCABULARY = (*ACTIONS, "rest", "contact", "other")
 SCHEMA = "skin_teleop.labels"
-SCHEMA_VERSION = "1.0.0"
+CHOICES = {"outcome": ("success", "failure", "unclear"), "quality": ("good", "fair", "bad")}
+"""Attributes whose words are fixed; `object` and any other attribute are free."""
+SCHEMA_VERSION = "1.1.0"
 LABEL_FILE = "labels.jsonl"
 
 LiveState = Literal["proposed", "labelled", "reviewed", "gold"]
-Source = Literal["human", "proposal", "live", "import"]
+Source = Literal["human", "proposal", "live", "import", "script"]
+NEXT_STATE = {"proposed": "labelled", "labelled": "reviewed"}
+SCHEMA_FILE = "schema.json"
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +72,22 @@ class LabelStore:
         labels = [msgspec.convert(row, Label) for row in newest.values() if row["state"] != "deleted"]
         return sorted(labels, key=lambda label: (label.t_start_mono_ns, label.t_end_mono_ns))
 
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Words that a label may have: those of the labelset's schema.json, where there is one."""
+        try:
+            words = json.loads((self.folder / SCHEMA_FILE).read_bytes())["vocabulary"]
+        except (OSError, ValueError, KeyError):
+            return VOCABULARY
+        return tuple(map(str, words))
+
     def known_ids(self) -> set[str]:
         """Every id that was ever used, deleted ones too."""
         return set(self._newest())
+
+    def unreadable_lines(self) -> int:
+        """Lines of the file that are no revision, for example one that a crash cut short."""
+        return sum(_parse(line, self._file) is None for line in self._lines())
 
     def add(
         self,
@@ -88,7 +105,7 @@ class LabelStore:
 
         Raises SessionError when the word is not in the vocabulary, the span lies outside the session, or the id exists.
         """
-        added = Label(
+        wanted = Label(
             id=label_id or uuid.uuid4().hex,
             revision=1,
             label=label,
@@ -100,17 +117,31 @@ class LabelStore:
             created_at=_now(),
             attributes=attributes or {},
         )
-        self._check(added)
-        with self._writing() as descriptor:
-            if added.id in self._newest():
-                raise SessionError(f"label {added.id} cannot be added", found="it exists already")
-            _append(descriptor, msgspec.to_builtins(added))
-        return added
+        if not self.add_new([wanted]):
+            raise SessionError(f"label {wanted.id} cannot be added", found="it exists already")
+        return wanted
 
-    def revise(self, label_id: str, **changes: Any) -> Label:
-        """Add a revision of a label with some fields changed; raises SessionError as `add` does."""
+    def add_new(self, labels: Sequence[Label]) -> list[Label]:
+        """Add all labels whose ids are new, in one operation, and return them; raises SessionError for a bad one.
+
+        Either all are on the disk or none: they are checked before the first is written.
+        """
+        for label in labels:
+            self._check(label)
         with self._writing() as descriptor:
-            before = self._standing(label_id)
+            known = set(self._newest())
+            new = [label for label in labels if label.id not in known]
+            _append(descriptor, *map(msgspec.to_builtins, new))
+        return new
+
+    def revise(self, label_id: str, *, expected_revision: int | None = None, **changes: Any) -> Label:
+        """Add a revision of a label with some fields changed; raises SessionError as `add` does.
+
+        Give the revision that was shown to the person who changes it: when somebody else changed the label since, the
+        edit is refused instead of undoing theirs.
+        """
+        with self._writing() as descriptor:
+            before = self._standing(label_id, expected_revision)
             plain = before | changes | {"revision": before["revision"] + 1, "created_at": _now()}
             try:
                 revised = msgspec.convert(plain, Label)
@@ -120,10 +151,20 @@ class LabelStore:
             _append(descriptor, msgspec.to_builtins(revised))
         return revised
 
-    def delete(self, label_id: str, *, annotator: str = "anonymous") -> None:
+    def accept(self, label_id: str, *, annotator: str, expected_revision: int | None = None) -> Label:
+        """One step towards trust: a proposed label becomes labelled, a labelled one reviewed.
+
+        Raises SessionError for a label that is reviewed already.
+        """
+        state = self._standing(label_id, expected_revision)["state"]
+        if state not in NEXT_STATE:
+            raise SessionError(f"label {label_id} cannot be accepted", found=f"it is {state} already")
+        return self.revise(label_id, expected_revision=expected_revision, state=NEXT_STATE[state], annotator=annotator)
+
+    def delete(self, label_id: str, *, annotator: str = "anonymous", expected_revision: int | None = None) -> None:
         """Add a tombstone; the earlier revisions stay in the file. Raises SessionError for an unknown id."""
         with self._writing() as descriptor:
-            revision = self._standing(label_id)["revision"] + 1
+            revision = self._standing(label_id, expected_revision)["revision"] + 1
             row = {"id": label_id, "revision": revision, "state": "deleted", "annotator": annotator}
             _append(descriptor, row | {"created_at": _now()})
 
@@ -131,7 +172,7 @@ class LabelStore:
         """All revisions of one label as they were written."""
         return [row for row in self._rows() if row["id"] == label_id]
 
-    def _standing(self, label_id: str) -> dict[str, Any]:
+    def _standing(self, label_id: str, expected_revision: int | None = None) -> dict[str, Any]:
         row = self._newest().get(label_id)
         if row is None or row["state"] == "deleted":
             raise SessionError(
@@ -139,11 +180,20 @@ class LabelStore:
                 found="no such label" if row is None else "it was deleted",
                 next_step=f"skin-teleop label {self.session.path} --list",
             )
+        if expected_revision not in (None, row["revision"]):
+            raise SessionError(
+                f"revision {expected_revision} of label {label_id} was to be changed",
+                found=f"revision {row['revision']} by {row['annotator']} at {row['created_at']}",
+                next_step="look at the newer revision, then change that",
+            )
         return row
 
     def _check(self, label: Label) -> None:
-        if label.label not in VOCABULARY:
-            raise SessionError(f"label {label.label!r} was asked for", allowed=", ".join(VOCABULARY))
+        if label.label not in self.vocabulary:
+            raise SessionError(f"label {label.label!r} was asked for", allowed=", ".join(self.vocabulary))
+        for name, words in CHOICES.items():
+            if label.attributes.get(name, words[0]) not in words:
+                raise SessionError(f"{name} {label.attributes[name]!r} was asked for", allowed=", ".join(words))
         if label.state not in get_args(LiveState) or label.source not in get_args(Source):
             raise SessionError(f"label {label.label} has state {label.state} and source {label.source}")
         first, last = self.session.start_ns, self.session.end_ns
@@ -162,35 +212,47 @@ class LabelStore:
         return newest
 
     def _rows(self) -> list[dict[str, Any]]:
-        lines = self._file.read_bytes().splitlines() if self._file.is_file() else []
-        rows = (_parse(line, self._file) for line in lines if line.strip())
+        rows = (_parse(line, self._file) for line in self._lines())
         return [row for row in rows if row is not None]
+
+    def _lines(self) -> list[bytes]:
+        lines = self._file.read_bytes().splitlines() if self._file.is_file() else []
+        return [line for line in lines if line.strip()]
 
     @contextmanager
     def _writing(self) -> Iterator[int]:
         """The label file, open for appending and locked against other writers."""
-        if not (self.folder / "schema.json").is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for parent in (self.folder.parent, self.session.path):
-                sync_folder(parent)
-            schema = {"schema": SCHEMA, "version": SCHEMA_VERSION, "vocabulary": list(VOCABULARY)}
-            write_json_durably(self.folder / "schema.json", schema)
-        descriptor = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-            sync_folder(self.folder)
+            self._make_labelset()
+            descriptor = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield descriptor
+                sync_folder(self.folder)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise SessionError(f"cannot write {self._file}", found=f"{error.strerror or error}") from error
-        finally:
-            os.close(descriptor)
+
+    def _make_labelset(self) -> None:
+        if (self.folder / SCHEMA_FILE).is_file():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for parent in (self.folder.parent, self.session.path):
+            sync_folder(parent)
+        choices = {name: list(words) for name, words in CHOICES.items()}
+        schema = {"schema": SCHEMA, "version": SCHEMA_VERSION, "vocabulary": list(VOCABULARY), "choices": choices}
+        write_json_durably(self.folder / SCHEMA_FILE, schema)
 
 
-def _append(descriptor: int, row: dict[str, Any]) -> None:
-    """Append one line and bring it to the disk; a line that an earlier crash cut short is ended first."""
+def _append(descriptor: int, *rows: dict[str, Any]) -> None:
+    """Append a line a row and bring them to the disk; a line that an earlier crash cut short is ended first."""
     size = os.fstat(descriptor).st_size
     cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-    os.write(descriptor, (b"\n" if cut else b"") + json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    lines = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+    rest = (b"\n" if cut else b"") + lines
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
     os.fsync(descriptor)
 
 

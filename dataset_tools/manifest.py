@@ -9,7 +9,7 @@ from dataset_tools.durable import write_durably
 from dataset_tools.session_folder import STORE_FOLDER
 
 MANIFEST_FILE = "MANIFEST.sha256"
-COVERED = (STORE_FOLDER, "cameras")
+COVERED = (STORE_FOLDER, "cameras", "extras")
 """Labels are not covered: they go on growing."""
 
 
@@ -17,6 +17,12 @@ def write_manifest(session: Path) -> None:
     """Write the manifest of a session folder."""
     lines = [f"{file_digest(session / name)}  {name}\n" for name in covered_files(session)]
     write_durably(session / MANIFEST_FILE, "".join(lines).encode())
+
+
+def read_manifest(session: Path) -> dict[str, str]:
+    """File name to SHA-256 as the manifest has them; a line that is none is left out."""
+    lines = (session / MANIFEST_FILE).read_text(errors="replace").splitlines()
+    return {name: digest for digest, found, name in (line.partition("  ") for line in lines) if found}
 
 
 def covered_files(session: Path) -> list[str]:

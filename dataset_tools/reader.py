@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import zarr
@@ -20,12 +20,14 @@ from dataset_tools.logged_stream import LogIndex
 from dataset_tools.session_folder import (
     LIVE_SUFFIX,
     LOG_FOLDER,
+    PACK_FOLDER,
+    SCHEMA,
     STORE_FOLDER,
     check_version,
     is_live,
     load_meta,
 )
-from dataset_tools.stream import Stream, sealed_streams
+from dataset_tools.stream import PackedStream, SealedStream, Stream, sealed_streams
 from skin_teleop.clock import ABSENT_NS, NS_PER_S
 from skin_teleop.errors import SessionError
 
@@ -33,8 +35,17 @@ from skin_teleop.errors import SessionError
 class Session:
     """One recording: its description, its streams and what happened in it."""
 
-    def __init__(self, path: Path, meta: dict[str, Any], streams: Mapping[str, Stream], log: LogIndex | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        meta: dict[str, Any],
+        streams: Mapping[str, Stream],
+        log: LogIndex | None = None,
+        digests: dict[str, dict[str, str]] | None = None,
+    ) -> None:
         self.path = path
+        self.digests = digests or {}
+        """Stream name to column to SHA-256 of its rows; empty while the session is not sealed."""
         self.meta = meta
         """Content of session.json."""
         self.streams = streams
@@ -101,7 +112,9 @@ def open_session(path: str | Path) -> Session:
         raise _no_such_session(folder)
     meta = load_meta(folder)
     if (folder / STORE_FOLDER).is_dir():
-        return _open_sealed(folder, meta)
+        return _open_stored(folder, meta, STORE_FOLDER, SealedStream)
+    if (folder / PACK_FOLDER).is_dir():
+        return _open_stored(folder, meta, PACK_FOLDER, PackedStream)
     if (folder / LOG_FOLDER).is_dir():
         log = LogIndex(folder / LOG_FOLDER)
         return Session(folder, meta, log.streams, log)
@@ -113,10 +126,22 @@ def open_session(path: str | Path) -> Session:
     )
 
 
-def _open_sealed(folder: Path, meta: dict[str, Any]) -> Session:
-    root = zarr.open_group(folder / STORE_FOLDER, mode="r")
-    check_version(str(root.attrs["version"]), folder)
-    return Session(folder, meta, sealed_streams(root), None)
+def _open_stored(folder: Path, meta: dict[str, Any], name: str, kind: type[SealedStream]) -> Session:
+    try:
+        root = zarr.open_group(folder / name, mode="r")
+        if root.attrs.get("schema") != SCHEMA:
+            raise SessionError(f"{folder / name} is no store of a session", allowed=f'attribute "schema": "{SCHEMA}"')
+        check_version(str(root.attrs.get("version")), folder)
+        digests = cast(dict[str, dict[str, str]], root.attrs["digests"])
+        return Session(folder, meta, sealed_streams(root, kind), digests=digests)
+    except (OSError, KeyError, ValueError) as error:
+        if isinstance(error, SessionError):
+            raise
+        raise SessionError(
+            f"the store of session {folder} cannot be opened",
+            found=f"{type(error).__name__}: {error}",
+            next_step=f"skin-teleop check {folder}, or restore it from a backup",
+        ) from error
 
 
 def _no_such_session(folder: Path) -> SessionError:

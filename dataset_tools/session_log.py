@@ -42,30 +42,42 @@ class SessionLog:
         self.dropped: dict[str, int] = {}
         self._rig = rig
         self._lock = lock
+        self._live = True
         self._streams: dict[str, StreamSchema] = {}
+        self._roads: dict[bytes, StreamSchema] = {}
+        """First bytes of a bus frame (type NUL stream NUL) to the declared stream that its row belongs to."""
         self._own_events = 0
         self._dropped_told: dict[str, int] = {}
         self._wal = WalWriter(folder / LOG_FOLDER, sync_ms=rig.recorder.sync_ms)
 
     @classmethod
     def create(
-        cls, parent: Path, rig: Rig, *, object_name: str = "", plan: tuple[str, ...] = (), operator: str = "anonymous"
+        cls,
+        parent: Path,
+        rig: Rig,
+        *,
+        object_name: str = "",
+        plan: tuple[str, ...] = (),
+        operator: str = "anonymous",
+        live: bool = True,
     ) -> Self:
         """Start a session in a new folder of `parent`; raises SessionError when there is no room or no permission.
+
+        A recording of another time or clock is not `live`: events of start and stop, stamped now, would not be its own.
 
         The folder is built under a hidden name and appears complete: a `.rec` folder always has a session.json, a log
         and a lock.
         """
         session_id = new_session_id(rig.name)
         building = parent / f".{session_id}.new"
-        live = parent / (session_id + LIVE_SUFFIX)
+        folder = parent / (session_id + LIVE_SUFFIX)
         try:
             check_free_space(parent, rig.recorder.min_free_gb)
             (building / LOG_FOLDER).mkdir(parents=True)
             lock = take_lock(building)
             meta = new_meta(session_id, rig, object_name=object_name, plan=plan, operator=operator)
             write_json_durably(building / META_FILE, meta)
-            rename_durably(building, live)
+            rename_durably(building, folder)
         except OSError as error:
             shutil.rmtree(building, ignore_errors=True)
             raise SessionError(
@@ -73,8 +85,10 @@ class SessionLog:
                 found=f"{error.strerror or error}",
                 next_step="choose a folder you may write to: recorder.folder in the rig file",
             ) from error
-        session = cls(live, rig, lock)
-        session.add_event("session_started", id=session_id, object=object_name)
+        session = cls(folder, rig, lock)
+        session._live = live
+        if live:
+            session.add_event("session_started", id=session_id, object=object_name)
         return session
 
     @property
@@ -91,6 +105,19 @@ class SessionLog:
         self.add(Event.now(name, self._own_events, **facts), EVENTS)
         self._own_events += 1
 
+    def add_frame(self, frame: bytes) -> bool:
+        """Append the row of a bus frame whose stream is known by now; False leaves it to `add_packed` to judge.
+
+        The short way for nearly every row: the frame's first bytes name the stream, nothing is decoded.
+        """
+        end = frame.find(b"\0", frame.find(b"\0") + 1) + 1
+        schema = self._roads.get(frame[:end])
+        if schema is None or len(frame) - end != schema.dtype.itemsize:
+            return False
+        self._wal.append(schema.number, frame[end:])
+        self.rows[schema.name] += 1
+        return True
+
     def add_packed(self, kind: str, stream: str, row: bytes) -> None:
         """Append one packed row of a message type, exactly as it came.
 
@@ -104,7 +131,7 @@ class SessionLog:
                 allowed=f"{schema.dtype.itemsize} bytes",
             )
         self._wal.append(schema.number, row)
-        self.rows[stream] = self.rows.get(stream, 0) + 1
+        self.rows[stream] += 1
 
     def add_drops(self, stream: str, count: int) -> None:
         """Note that a producer could not hand over `count` more rows of a stream."""
@@ -122,7 +149,8 @@ class SessionLog:
         """
         try:
             self._tell_drops()
-            self.add_event("session_stopped", rows=sum(self.rows.values()))
+            if self._live:
+                self.add_event("session_stopped", rows=sum(self.rows.values()))
             self._wal.close()
             change_meta(self.folder, status="stopped", stopped_at=datetime.now(UTC).isoformat())
         finally:
@@ -161,6 +189,8 @@ class SessionLog:
         schema = StreamSchema.of(number, stream, SAMPLE_TYPES[kind], stream_attributes(kind, self._rig))
         self._wal.declare(schema)
         self._streams[stream] = schema
+        self._roads[b"%s\0%s\0" % (kind.encode(), stream.encode())] = schema
+        self.rows[stream] = 0
         return schema
 
 

@@ -11,20 +11,19 @@ from skin_teleop.messages import Array
 from skin_teleop.skin_layout import SkinLayout, skin_layout
 
 
-def write_static(group: zarr.Group, rig: dict[str, Any]) -> None:
-    """Fill the group `static` from the rig of session.json."""
+def write_static(root: zarr.Group, rig: dict[str, Any]) -> None:
+    """Create and fill the group `static` from the rig of session.json."""
     layout = skin_layout(rig["skin"]["layout"])
+    facts = {
+        "taxel_layout_id": layout.name,
+        "pairing": layout.pairing,
+        "pads": [pad.name for pad in layout.pads],
+        "hand_model": rig["hand"]["model"],
+        "finger_joint1_z_m": rig["hand"]["finger_joint1_z_m"],
+    }
+    group = root.create_group("static", attributes=facts)
     for name, (values, attributes) in _arrays(layout).items():
         group.create_array(name, data=values, attributes=attributes)
-    group.attrs.update(
-        {
-            "taxel_layout_id": layout.name,
-            "pairing": layout.pairing,
-            "pads": [pad.name for pad in layout.pads],
-            "hand_model": rig["hand"]["model"],
-            "finger_joint1_z_m": rig["hand"]["finger_joint1_z_m"],
-        }
-    )
 
 
 def _arrays(layout: SkinLayout) -> dict[str, tuple[Array, dict[str, Any]]]:

@@ -34,11 +34,11 @@ def write_store(path: Path, log: LogIndex, meta: dict[str, Any]) -> None:
     rows, digests, groups = {}, {}, []
     for name, stream in log.streams.items():
         place = group_path(name, stream.schema.message)
-        digests[name] = _write_stream(root.create_group(place), stream)
+        digests[name] = _write_stream(root, place, stream)
         rows[name] = stream.rows
         groups.append(place)
-    write_static(root.create_group("static"), meta["rig"])
-    root.attrs.update(
+    write_static(root, meta["rig"])
+    root.update_attributes(
         {
             "schema": SCHEMA,
             "version": SCHEMA_VERSION,
@@ -52,9 +52,9 @@ def write_store(path: Path, log: LogIndex, meta: dict[str, Any]) -> None:
     )
 
 
-def _write_stream(group: zarr.Group, stream: LoggedStream) -> dict[str, str]:
+def _write_stream(root: zarr.Group, place: str, stream: LoggedStream) -> dict[str, str]:
     layout = StoreLayout.of(stream.rows, float(stream.attributes["nominal_hz"]))
-    group.attrs.update({"name": stream.name} | stream.attributes)
+    group = root.create_group(place, attributes={"name": stream.name} | stream.attributes)
     arrays = {name: _new_array(group, name, stream, layout) for name in stream.fields}
     hashes = {name: hashlib.sha256() for name in stream.fields}
     for start, stop in layout.spans():
@@ -94,11 +94,12 @@ def verify_store(path: Path, expected_rows: dict[str, int] | None) -> None:
         raise _differs(path, f"rows {facts['rows']} where the log holds {expected_rows}")
     for stream in sealed_streams(root).values():
         for name in stream.fields:
-            if _column_digest(stream, name) != facts["digests"][stream.name][name]:
+            if column_digest(stream, name) != facts["digests"][stream.name][name]:
                 raise _differs(path, f"{stream.name}/{name} does not match its digest")
 
 
-def _column_digest(stream: SealedStream, name: str) -> str:
+def column_digest(stream: SealedStream, name: str) -> str:
+    """SHA-256 of one column's rows as they stand in the store."""
     digest = hashlib.sha256()
     for start, stop in StoreLayout.of(stream.rows, float(stream.attributes["nominal_hz"])).spans():
         column: Array = np.ascontiguousarray(stream.read(name, start, stop))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -86,8 +87,44 @@ class SealedStream(Stream):
         return np.asarray(self._columns[field][start:stop])
 
 
-def sealed_streams(root: zarr.Group) -> dict[str, SealedStream]:
-    """All streams of a sealed store by name."""
+class PackedStream(SealedStream):
+    """A stream of a pack: every column is one file, mapped into memory; what `read` returns are views, read-only."""
+
+    def __init__(self, name: str, group: zarr.Group) -> None:
+        super().__init__(name, group)
+        self._mapped = {field: mapped_column(array) for field, array in self._columns.items()}
+        self._rows = super().rows
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self._rows
+
+    def _read(self, field: str, start: int, stop: int) -> Array:
+        return self._mapped[field][start:stop]
+
+
+def column_file(array: Any) -> Path:
+    """The file of the only chunk of a packed array (Zarr v3 default chunk keys: c/0/0...)."""
+    return Path(array.store.root, array.path, "c", *("0" * array.ndim))
+
+
+def mapped_column(array: Any) -> Array:
+    """A packed array (rows, ...) as a read-only view of its file; raises SessionError when the file is not whole."""
+    file, wanted = column_file(array), int(np.prod(array.shape)) * array.dtype.itemsize
+    found = file.stat().st_size if file.is_file() else 0
+    if found != wanted:
+        raise SessionError(
+            f"the packed column {array.path} was to be mapped",
+            found=f"{found} bytes in {file}",
+            allowed=f"{wanted} bytes",
+            next_step="pack the session again",
+        )
+    return np.asarray(np.memmap(file, array.dtype, "r", shape=array.shape))
+
+
+def sealed_streams(root: zarr.Group, kind: type[SealedStream] = SealedStream) -> dict[str, SealedStream]:
+    """All streams of a sealed store (or of a pack, as PackedStream) by name."""
     attributes: dict[str, Any] = dict(root.attrs)
     groups = [cast(zarr.Group, root[path]) for path in attributes["stream_groups"]]
-    return {str(group.attrs["name"]): SealedStream(str(group.attrs["name"]), group) for group in groups}
+    return {str(group.attrs["name"]): kind(str(group.attrs["name"]), group) for group in groups}

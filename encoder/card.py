@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from encoder.checkpoint import EncoderConfig
 from encoder.probe import PROTOCOL
 
@@ -16,8 +18,8 @@ pretrained from scratch by skin_teleop. No weights of the paper's release are us
 | item | value |
 |---|---|
 | input | {window_frames} frames at {rate_hz} Hz, change of flux in counts and taxel positions in the palm frame (m) |
-| size | width {width}, {depth} blocks, {heads} heads |
-| training | {steps} steps, seed {seed}, {precision} |
+| size | width {width}, {depth} blocks, {heads} heads, one token per {tokens} |
+| training | objective {objective}, {steps} steps, seed {seed}, {precision} |
 | exported network | {exported}, chosen by {chosen_by} |
 | taxel table | layout {layout}, geometry {geometry} |
 | data | {origin} |
@@ -29,6 +31,9 @@ SHA-256 of what the encoder saw of each session:
 
 ## Held-out probe
 {probe}
+
+## Alarms while training
+{alarms}
 
 ## Limits
 {limits}
@@ -42,7 +47,7 @@ _SIMULATED_LIMITS = (
 _REAL_LIMITS = "Recorded on a real skin without known forces: nothing here says how good the encoder is."
 
 
-def model_card(config: EncoderConfig, probe: ProbeTable | None, skipped: str) -> str:
+def model_card(config: EncoderConfig, probe: ProbeTable | None, skipped: str, alarms: Sequence[str] = ()) -> str:
     """README.md of a run folder."""
     return _CARD.format(
         preset=config.preset,
@@ -51,6 +56,9 @@ def model_card(config: EncoderConfig, probe: ProbeTable | None, skipped: str) ->
         width=config.size.width,
         depth=config.size.depth,
         heads=config.size.heads,
+        tokens=config.size.tokens,
+        objective=config.objective,
+        alarms="\n".join(f"- {alarm}" for alarm in alarms) or "None.",
         steps=config.steps,
         seed=config.seed,
         precision="bfloat16 autocast" if config.bf16 else "float32",

@@ -37,6 +37,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate_hz: int = RATE_HZ
     window_frames: int = WINDOW_FRAMES
     channels: int = CHANNELS
+    objective: str = "sparsh"
 
 
 def save_encoder(folder: Path, encoder: SparshSkinEncoder, config: EncoderConfig) -> None:

@@ -1,4 +1,4 @@
-"""The Sparsh-skin encoder: a vision transformer with one token per taxel.
+"""The Sparsh-skin encoder: a vision transformer with one token per taxel, or one per pad.
 
 After arXiv 2505.11420: ten frames of three magnetic and three position channels are folded into one token by a linear
 patch, followed by LayerNorm; a learned position and one of three pad-type vectors are added; one register token serves
@@ -15,11 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from encoder.presets import EncoderSize
+from encoder.tokens import PAD_KINDS, PadPatch, TokenTable
 from encoder.windows import WINDOW_FRAMES
-from skin_teleop.messages import N_TAXELS
-from skin_teleop.skin_layout import skin_layout
 
-PAD_KINDS = ("4x4", "4x6", "curved")
 CHANNELS = 6
 """Three magnetic channels and the taxel's x, y, z in the palm frame."""
 _NORM_EPS = 1e-6
@@ -33,23 +31,28 @@ class SkinTokens:
     summary: Tensor
     """(B, d) the register token after the last LayerNorm."""
     patches: Tensor
-    """(B, K, d) one token for every taxel that was computed."""
+    """(B, K, d) one token for every taxel (or pad) that was computed."""
 
 
 class SparshSkinEncoder(nn.Module):
-    """Vision transformer over taxels; may run on a subset of them, at the cost of that subset only."""
+    """Vision transformer over N tokens; may run on a subset of them, at the cost of that subset only.
+
+    N is 368 where a token is a taxel and 18 where it is a pad (`size.tokens`); `tokens` says which is which.
+    """
 
     flux_mean: Tensor
     flux_std: Tensor
-    kind_of_taxel: Tensor
+    kind_of_token: Tensor
 
     def __init__(self, size: EncoderSize, drop_path: float = 0.0) -> None:
         super().__init__()
         width = size.width
         self.size = size
-        self.patch = nn.Linear(WINDOW_FRAMES * CHANNELS, width)
+        self.tokens = TokenTable(size.tokens)
+        taxel_features = WINDOW_FRAMES * CHANNELS
+        self.patch = nn.Linear(taxel_features, width) if size.tokens == "taxel" else PadPatch(taxel_features, width)
         self.patch_norm = nn.LayerNorm(width, eps=_NORM_EPS)
-        self.place = nn.Parameter(torch.empty(N_TAXELS, width))
+        self.place = nn.Parameter(torch.empty(len(self.tokens), width))
         self.kind = nn.Parameter(torch.empty(len(PAD_KINDS), width))
         self.register_token = nn.Parameter(torch.empty(width))
         self.mask_token = nn.Parameter(torch.empty(width))
@@ -57,7 +60,7 @@ class SparshSkinEncoder(nn.Module):
         self.norm = nn.LayerNorm(width, eps=_NORM_EPS)
         self.register_buffer("flux_mean", torch.zeros(3))
         self.register_buffer("flux_std", torch.ones(3))
-        self.register_buffer("kind_of_taxel", _kind_of_taxel(), persistent=False)
+        self.register_buffer("kind_of_token", self.tokens.kind, persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -80,26 +83,32 @@ class SparshSkinEncoder(nn.Module):
         self.flux_std.copy_(std_counts)
 
     def fold(self, flux: Tensor, position_m: Tensor) -> Tensor:
-        """(B, 368, 60) what each taxel's token is made of, from flux counts and positions (B, 10, 368, 3).
+        """(B, N, F) what each token is made of, from flux counts and positions (B, 10, 368, 3).
 
-        Flux is normalised; positions stay in metres, as in the release.
+        Flux is normalised; positions stay in metres, as in the release. F is 60 for each taxel of a token.
         """
         normalised = (flux - self.flux_mean) / self.flux_std
         channels = torch.cat([normalised, position_m], -1)  # (B, 10, 368, 6)
-        return channels.transpose(1, 2).flatten(2)
+        return self.tokens.gather(channels.transpose(1, 2).flatten(2))
+
+    @staticmethod
+    def flux_of(folded: Tensor) -> Tensor:
+        """(B, N, S, 30) normalised flux in folded windows (B, N, F): ten frames of three axes for each of S taxels."""
+        channels = folded.reshape(*folded.shape[:2], -1, WINDOW_FRAMES, CHANNELS)  # (B, N, S, 10, 6)
+        return channels[..., :3].flatten(-2)
 
     def encode(self, folded: Tensor, keep: Tensor | None = None, masked: Tensor | None = None) -> SkinTokens:
-        """Encode folded windows (B, 368, 60).
+        """Encode folded windows (B, N, F).
 
-        `keep` (B, K) int64 names the taxels to compute, all when None. `masked` (B, K) bool hides the content of some
+        `keep` (B, K) int64 names the tokens to compute, all when None. `masked` (B, K) bool hides the content of some
         of them behind the mask token; they keep their position and pad type, else they could not be told apart.
         """
         batch = len(folded)
-        places = self.place + functional.embedding(self.kind_of_taxel, self.kind)  # (368, d)
+        places = self.place + functional.embedding(self.kind_of_token, self.kind)  # (N, d)
         if keep is None:
             tokens, where = folded, places.expand(batch, -1, -1)
         else:
-            tokens = folded.gather(1, keep[..., None].expand(-1, -1, folded.shape[-1]))  # (B, K, 60)
+            tokens = folded.gather(1, keep[..., None].expand(-1, -1, folded.shape[-1]))  # (B, K, F)
             where = functional.embedding(keep, places)  # unlike indexing, its gradient is summed in a fixed order
         tokens = self.patch_norm(self.patch(tokens))
         if masked is not None:
@@ -146,9 +155,3 @@ class Block(nn.Module):
             return residual
         stays = torch.rand(len(residual), 1, 1, device=residual.device) >= self.drop_path
         return residual * stays / (1 - self.drop_path)
-
-
-def _kind_of_taxel() -> Tensor:
-    layout = skin_layout()
-    kinds = torch.tensor([PAD_KINDS.index(pad.kind) for pad in layout.pads])
-    return kinds[torch.from_numpy(layout.pad_index)]

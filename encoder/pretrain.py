@@ -16,12 +16,11 @@ import numpy as np
 from encoder.card import ProbeTable, model_card
 from encoder.checkpoint import EncoderConfig, save_encoder
 from encoder.features import encoder_features
-from encoder.model import SparshSkinEncoder
-from encoder.objectives.sparsh import SparshObjective
+from encoder.objectives.objective import Objective
 from encoder.presets import preset
 from encoder.probe import MAIN_METRIC, ProbeTask, probe, probe_task, validation_scores
 from encoder.reconstruction import reconstruct
-from encoder.run_folder import RUN_FILE, STATE_FILE, read_metrics, write_atomically
+from encoder.run_folder import RUN_FILE, read_metrics, stored_states, write_atomically
 from encoder.session_data import TactileRecording
 from encoder.train import OnStep, Training, prepare, train
 from encoder.windows import TactileWindows
@@ -55,6 +54,8 @@ class PretrainResult:
     probe: ProbeTable | None
     probe_skipped: str
     """Why there is no probe, empty where there is one."""
+    alarms: tuple[str, ...]
+    """Signs of collapse that were seen, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def pretrain(
     folder: Path,
     *,
     preset_name: str = "demo",
+    objective: str = "sparsh",
     steps: int | None = None,
     max_time_s: float = 60.0,
     seed: int = 0,
@@ -87,7 +89,9 @@ def pretrain(
     windows = TactileWindows(recordings, stride=preset(preset_name).stride, geometry=geometry)
     timing = steps is None and not (folder / RUN_FILE).exists()
     say(f"{len(windows)} windows" + ("; measuring the speed" if timing else ""))
-    settings = prepare(windows, folder, preset_name=preset_name, steps=steps, max_time_s=max_time_s, seed=seed)
+    settings = prepare(
+        windows, folder, preset_name=preset_name, objective=objective, steps=steps, max_time_s=max_time_s, seed=seed
+    )
     say(f"pretraining for {settings.steps} steps")
     began = time.monotonic()
     training = train(windows, settings, folder, on_step=on_step, stop=stop)
@@ -104,6 +108,7 @@ def pretrain(
         exported=verdict.exported,
         probe=verdict.probe,
         probe_skipped=verdict.probe_skipped,
+        alarms=tuple(training.alarms),
     )
 
 
@@ -113,27 +118,30 @@ def _finish(training: Training, folder: Path, say: Callable[[str], None]) -> _Ve
     verdict = _judge(training.objective, windows, say)
     if verdict.probe:
         write_atomically(folder / PROBE_FILE, json.dumps(verdict.probe, indent=2).encode())
-    encoder = _network(training.objective, verdict.exported)
+    encoder = training.objective.encoders[verdict.exported]
     say("training the decoder for the reconstruction")
     reconstruct(encoder, windows, training.settings.seed).save(folder)
     config = _config(training, verdict)
-    write_atomically(folder / CARD_FILE, model_card(config, verdict.probe, verdict.probe_skipped).encode())
+    write_atomically(
+        folder / CARD_FILE, model_card(config, verdict.probe, verdict.probe_skipped, training.alarms).encode()
+    )
     save_encoder(folder, encoder, config)
-    for leftover in (STATE_FILE, RUN_FILE):
-        (folder / leftover).unlink(missing_ok=True)
+    for leftover in (*stored_states(folder), folder / RUN_FILE):
+        leftover.unlink(missing_ok=True)
     return verdict
 
 
-def _judge(objective: SparshObjective, windows: TactileWindows, say: Callable[[str], None]) -> _Verdict:
+def _judge(objective: Objective, windows: TactileWindows, say: Callable[[str], None]) -> _Verdict:
     try:
         task = probe_task(windows)
     except SessionError as error:
         _log.warning("no probe: %s", error)
-        return _Verdict("teacher", "custom, as there was nothing to probe with", None, str(error))
+        exported: _Exported = "teacher" if "teacher" in objective.encoders else "student"
+        return _Verdict(exported, "custom, as there was nothing to probe with", None, str(error))
     say("choosing between student and teacher")
-    exported, chosen_by = _choose(objective, windows, task)
+    chosen, chosen_by = _choose(objective, windows, task)
     say("probing against untrained encoders and raw statistics")
-    return _Verdict(exported, chosen_by, probe(_network(objective, exported), windows, task), "")
+    return _Verdict(chosen, chosen_by, probe(objective.encoders[chosen], windows, task), "")
 
 
 def _config(training: Training, verdict: _Verdict) -> EncoderConfig:
@@ -151,18 +159,17 @@ def _config(training: Training, verdict: _Verdict) -> EncoderConfig:
         simulated=all(recording.simulated for recording in training.windows.recordings),
         data_fingerprints=settings.data_fingerprints,
         bf16=settings.bf16,
+        objective=settings.objective,
     )
 
 
-def _choose(objective: SparshObjective, windows: TactileWindows, task: ProbeTask) -> tuple[_Exported, str]:
+def _choose(objective: Objective, windows: TactileWindows, task: ProbeTask) -> tuple[_Exported, str]:
     """The network that probes better on the validation part, so that the held-out part stays unseen."""
+    if objective.teacher is None:
+        return "student", "custom, as this objective has no teacher"
     student, teacher = (
-        validation_scores(encoder_features(_network(objective, name), windows, task.rows), task)[MAIN_METRIC]
+        validation_scores(encoder_features(objective.encoders[name], windows, task.rows), task)[MAIN_METRIC]
         for name in ("student", "teacher")
     )
     reason = f"{MAIN_METRIC} on the validation part (student {student:.3f}, teacher {teacher:.3f})"
     return ("student" if student > teacher else "teacher"), reason
-
-
-def _network(objective: SparshObjective, name: str) -> SparshSkinEncoder:
-    return objective.student.encoder if name == "student" else objective.teacher.encoder

@@ -1,6 +1,7 @@
 """What the frozen tokens still know of the skin: a light decoder is trained beside the encoder, never through it.
 
-The release trains a four-block transformer for the same picture; here an MLP per token suffices and costs seconds.
+The release trains a four-block transformer for the same picture; here an MLP per taxel suffices and costs seconds. It
+reads the token of the taxel, or of the taxel's pad, and a learned vector that says which taxel is meant.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from torch.nn import functional
 
 from encoder.model import SparshSkinEncoder
 from encoder.windows import HELD_OUT, TRAIN, WINDOW_FRAMES, TactileWindows
+from skin_teleop.clock import NS_PER_S
+from skin_teleop.messages import N_TAXELS
 from skin_teleop.transforms import Array
 
 RECONSTRUCTION_FILE = "reconstruction.npz"
@@ -50,16 +53,16 @@ class Reconstruction:
             )
 
 
-def reconstruct(encoder: SparshSkinEncoder, windows: TactileWindows, seed: int = 0) -> Reconstruction:
-    """Train the decoder on train windows and show the liveliest judged window of the held-out (else train) part."""
+def reconstruct(
+    encoder: SparshSkinEncoder, windows: TactileWindows, seed: int = 0, *, decoder: TaxelDecoder | None = None
+) -> Reconstruction:
+    """Train the decoder, unless given, and show the liveliest judged window of the held-out (else train) part."""
     held_out = windows.rows(HELD_OUT) if len(windows.rows(HELD_OUT)) else windows.rows(TRAIN)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        decoder = _train_decoder(*_tokens(encoder, windows, _liveliest(windows, windows.rows(TRAIN), _TRAIN_WINDOWS)))
+    decoder = decoder or train_decoder(encoder, windows, seed)
     judged = _liveliest(windows, held_out, _JUDGED_WINDOWS)
     tokens, target, valid = _tokens(encoder, windows, judged)
     with torch.no_grad():
-        guess = decoder(tokens)
+        guess = decoder(tokens, torch.arange(N_TAXELS))
     residual, spread = (guess - target)[valid], (target - target.mean((0, 1)))[valid]
     true, reconstructed = (_last_frame_counts(values[0], encoder) for values in (target, guess))
     error = (true - reconstructed)[valid[0].numpy()]
@@ -70,6 +73,16 @@ def reconstruct(encoder: SparshSkinEncoder, windows: TactileWindows, seed: int =
         error_counts=float(np.sqrt((error**2).mean())),
         explained=float(1 - residual.square().sum() / spread.square().sum()),
     )
+
+
+def moments(windows: TactileWindows, t_mono_ns: int, seconds: float) -> Array:
+    """Windows of one recording around a time, ten a second where there are no holes in time."""
+    ends = windows.last_frame_ns(np.arange(len(windows)))
+    nearest = int(np.argmin(np.abs(ends - t_mono_ns)))
+    wanted = t_mono_ns + np.arange(-seconds / 2, seconds / 2, 0.1) * NS_PER_S
+    same = np.flatnonzero(windows.recording == windows.recording[nearest])
+    chosen: Array = np.unique(same[np.abs(ends[same][:, None] - wanted).argmin(0)])
+    return chosen
 
 
 def _liveliest(windows: TactileWindows, rows: Array, count: int) -> Array:
@@ -90,7 +103,7 @@ def _tokens(encoder: SparshSkinEncoder, windows: TactileWindows, rows: Array) ->
     tokens, targets, valid = [], [], []
     for part in np.array_split(rows, max(1, len(rows) // 32)):
         batch = windows.gather(part)
-        patches = encoder(batch.flux, batch.position_m).patches
+        patches = encoder(batch.flux, batch.position_m).patches[:, encoder.tokens.of_taxel]
         tokens.append(functional.layer_norm(patches, patches.shape[-1:]))
         normalised = (batch.flux - encoder.flux_mean) / encoder.flux_std  # (B, 10, 368, 3)
         targets.append(normalised.transpose(1, 2).flatten(2))
@@ -98,23 +111,51 @@ def _tokens(encoder: SparshSkinEncoder, windows: TactileWindows, rows: Array) ->
     return torch.cat(tokens), torch.cat(targets), torch.cat(valid)
 
 
-def _train_decoder(tokens: Tensor, targets: Tensor, valid: Tensor) -> nn.Module:
-    """Mean squared error on single taxels of the normalised window."""
-    inputs, outputs = tokens[valid], targets[valid]  # (n, d), (n, 30)
-    width = inputs.shape[-1]
-    decoder = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, _FLUX_VALUES))
-    optimiser = torch.optim.AdamW(decoder.parameters(), _LEARNING_RATE)
-    for _ in range(_STEPS):
-        picked = torch.randint(len(inputs), (_TOKENS_A_STEP,))
-        optimiser.zero_grad()
-        loss = functional.mse_loss(decoder(inputs[picked]), outputs[picked])
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+class TaxelDecoder(nn.Module):
+    """Normalised flux of a taxel's window from its token."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.place = nn.Embedding(N_TAXELS, width)
+        self.hidden = nn.Linear(width, 2 * width)
+        self.leave = nn.Linear(2 * width, _FLUX_VALUES)
+        nn.init.trunc_normal_(self.place.weight, std=0.02)
+
+    def forward(self, tokens: Tensor, taxels: Tensor) -> Tensor:
+        """(..., 30) from tokens (..., d) and the taxels (...) int64 that are meant."""
+        flux: Tensor = self.leave(functional.gelu(self.hidden(tokens + self.place(taxels))))
+        return flux
+
+
+def train_decoder(encoder: SparshSkinEncoder, windows: TactileWindows, seed: int = 0) -> TaxelDecoder:
+    """Train on the liveliest train windows: mean squared error on single valid taxels."""
+    tokens, targets, valid = _tokens(encoder, windows, _liveliest(windows, windows.rows(TRAIN), _TRAIN_WINDOWS))
+    inputs, outputs, taxels = tokens[valid], targets[valid], valid.nonzero()[:, 1]  # (n, d), (n, 30), (n,)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        decoder = TaxelDecoder(inputs.shape[-1])
+        optimiser = torch.optim.AdamW(decoder.parameters(), _LEARNING_RATE)
+        for _ in range(_STEPS):
+            picked = torch.randint(len(inputs), (_TOKENS_A_STEP,))
+            optimiser.zero_grad()
+            loss = functional.mse_loss(decoder(inputs[picked], taxels[picked]), outputs[picked])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
     return decoder
 
 
+def read_back(
+    encoder: SparshSkinEncoder, decoder: TaxelDecoder, windows: TactileWindows, rows: Array
+) -> tuple[Array, Array]:
+    """True and reconstructed counts (n, 368, 3) of the last frame of some windows."""
+    tokens, target, _ = _tokens(encoder, windows, rows)
+    with torch.no_grad():
+        guess = decoder(tokens, torch.arange(N_TAXELS))
+    return _last_frame_counts(target, encoder), _last_frame_counts(guess, encoder)
+
+
 def _last_frame_counts(values: Tensor, encoder: SparshSkinEncoder) -> Array:
-    """(368, 3) float32 counts of the last frame from normalised windows (368, 30)."""
-    last = values[:, -3:]
+    """(..., 368, 3) float32 counts of the last frame from normalised windows (..., 368, 30)."""
+    last = values[..., -3:]
     counts: Array = (last * encoder.flux_std + encoder.flux_mean).numpy()
     return counts

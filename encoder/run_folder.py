@@ -1,23 +1,24 @@
 """The folder of a pretraining run: what it was asked to do, its metrics, and whether it is finished.
 
-`run.json` and `training.safetensors` exist while a run may be resumed; `model.safetensors` marks it as finished, and
-a finished run is never written again.
+`run.json` and the last three `training-STEP.safetensors` exist while a run may be resumed; `model.safetensors` marks
+it as finished, and a finished run is never written again.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
-from skin_teleop.errors import ConfigError
+from skin_teleop.errors import ConfigError, TrainingError
 
 RUN_FILE = "run.json"
-STATE_FILE = "training.safetensors"
+STATE_FILES = "training-*.safetensors"
 METRICS_FILE = "metrics.jsonl"
 MODEL_FILE = "model.safetensors"
 
@@ -33,6 +34,7 @@ class RunSettings:
     bf16: bool
     data_fingerprints: dict[str, str]
     """Session name to SHA-256 of what the encoder sees of it."""
+    objective: str = "sparsh"
 
 
 def new_folder(parent: Path, preset: str) -> Path:
@@ -89,9 +91,28 @@ def begin(folder: Path, settings: RunSettings) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old or the new content, never half of it."""
+    write_through(path, lambda file: file.write(content))
+
+
+def write_through(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a new file, then put it in place at once; where that fails, the old file stays as it was."""
     part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            write(file)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{path} was to be written",
+            found=str(error),
+            next_step="make room or choose another folder; what was there before is untouched",
+        ) from error
+
+
+def stored_states(folder: Path) -> list[Path]:
+    """Files with the state of an unfinished run, newest first."""
+    return sorted(folder.glob(STATE_FILES), reverse=True)
 
 
 class MetricsLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import threading
@@ -12,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from encoder.monitor import monitors
-from encoder.objectives.crops import draw_views
-from encoder.objectives.sparsh import Losses, SparshObjective
+from encoder.diagnosis import diagnosis
+from encoder.monitor import alarms, monitors
+from encoder.objectives.choose import build_objective
+from encoder.objectives.objective import Outcome
 from encoder.presets import Recipe, preset
-from encoder.run_folder import MetricsLog, RunSettings, begin, refuse_overwriting, unfinished_settings
+from encoder.run_folder import MetricsLog, RunSettings, begin, read_metrics, refuse_overwriting, unfinished_settings
 from encoder.schedules import Schedules
 from encoder.training_state import restore_state, save_state
 from encoder.windows import TRAIN, VALIDATION, TactileWindows
@@ -31,6 +33,9 @@ _WARM_STEPS, _TIMED_STEPS = 2, 6
 """The first steps pay for allocations that later ones reuse; the median of the others ignores a busy moment."""
 _TIME_MARGIN = 0.9
 _SEED_STRIDE = 1_000_003
+BAD_STEPS_ALLOWED = 3
+SETTLED_SHARE = 0.2
+"""Share of a run before which collapse is not judged."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,56 +53,71 @@ class Training:
         self.rows = windows.rows(TRAIN, VALIDATION)
         self.schedules = Schedules(self.recipe, settings.steps)
         torch.manual_seed(settings.seed)
-        self.objective = SparshObjective(self.recipe)
+        self.objective = build_objective(settings.objective, self.recipe)
+        self.alarms: list[str] = []
+        self._bad_steps = 0
         mean, deviation = (torch.from_numpy(statistic).float() for statistic in windows.flux_statistics())
-        for network in (self.objective.student, self.objective.teacher):
-            network.encoder.set_statistics(mean, deviation)
+        for encoder in self.objective.encoders.values():
+            encoder.set_statistics(mean, deviation)
         self.optimiser = torch.optim.AdamW(_parameter_groups(self.objective.student), fused=True)
 
-    def step(self, step: int) -> Losses:
-        """Do one step; everything random follows from the run's seed and the step. Raises TrainingError on NaN."""
+    def step(self, step: int) -> Outcome:
+        """Do one step; everything random follows from the run's seed and the step.
+
+        A step whose loss or gradient is not a number changes nothing; the third in a row raises TrainingError.
+        """
         generator = torch.manual_seed(self.settings.seed * _SEED_STRIDE + step)
         drawn = torch.randint(len(self.rows), (self.recipe.batch,), generator=generator)
         batch = self.windows.gather(self.rows[drawn.numpy()])
-        views = draw_views(self.recipe.batch, self.recipe.local_crops, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bf16):
             folded = self.objective.student.encoder.fold(batch.flux, batch.position_m)
-            losses: Losses = self.objective(folded, views, self.schedules.teacher_temperature(step))
-        if not torch.isfinite(losses.total):
+            outcome = self.objective.compute(folded, generator, self.schedules, step)
+        self.optimiser.zero_grad(set_to_none=True)
+        outcome.total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.objective.student.parameters(), self.recipe.clip_norm)
+        if torch.isfinite(outcome.total) and torch.isfinite(norm):
+            self._bad_steps = 0
+            self._update(outcome, step)
+        else:
+            self._skip(outcome, norm, step)
+        return outcome
+
+    def _skip(self, outcome: Outcome, norm: Tensor, step: int) -> None:
+        self._bad_steps += 1
+        found = diagnosis(self.objective, outcome, norm)
+        _log.warning("step %d is left out: %s", step, found)
+        if self._bad_steps >= BAD_STEPS_ALLOWED:
             raise TrainingError(
                 f"step {step} of the pretraining was asked for",
-                found=f"a loss of {losses.total.item()}",
-                allowed="finite losses",
-                next_step="look at metrics.jsonl, then start a new run with another --seed",
+                found=f"{self._bad_steps} bad steps in a row: {found}",
+                allowed="finite losses and gradients",
+                next_step="look at metrics.jsonl, then start a new run with another --seed or --preset",
             )
-        self._update(losses, step)
-        return losses
 
-    def _update(self, losses: Losses, step: int) -> None:
-        self.optimiser.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        if self.schedules.last_layer_frozen(step):
-            self.objective.student.head.prototypes.grad = None
-        nn.utils.clip_grad_norm_(self.objective.student.parameters(), self.recipe.clip_norm)
+    def _update(self, outcome: Outcome, step: int) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedules.learning_rate(step)
             group["weight_decay"] = self.schedules.weight_decay(step) if group["decays"] else 0.0
         self.optimiser.step()
-        self.objective.update_teacher(losses.teacher, self.schedules.teacher_momentum(step))
+        self.objective.after_update(outcome, self.schedules, step)
 
-    def metrics(self, losses: Losses, step: int) -> dict[str, Any]:
-        """One row of metrics.jsonl."""
-        temperature = self.schedules.teacher_temperature(step)
-        return {
+    def metrics(self, outcome: Outcome, step: int) -> dict[str, Any]:
+        """One row of metrics.jsonl; new alarms are logged and kept in `alarms` and in the row."""
+        figures = monitors(outcome)
+        row = {
             "step": step,
-            "loss": losses.total.item(),
-            "summary_loss": losses.summary.item(),
-            "masked_token_loss": losses.masked_tokens.item(),
-            "koleo": losses.koleo.item(),
+            "loss": outcome.total.item(),
+            **{name: term.item() for name, term in outcome.terms.items()},
             "learning_rate": self.schedules.learning_rate(step),
             "teacher_momentum": self.schedules.teacher_momentum(step),
-            **monitors(losses, self.objective.summary_centre, temperature),
+            **figures,
         }
+        settled = step >= SETTLED_SHARE * self.settings.steps  # an untrained network's summaries are all alike
+        raised = [alarm for alarm in alarms(figures) if settled and alarm not in self.alarms]
+        for alarm in raised:
+            _log.warning("step %d: %s", step, alarm)
+        self.alarms += raised
+        return row | ({"alarms": raised} if raised else {})
 
 
 def train(
@@ -116,12 +136,13 @@ def train(
     training = Training(windows, settings)
     done = restore_state(folder, training.objective, training.optimiser)
     log = MetricsLog(folder, done)
+    training.alarms = [alarm for row in read_metrics(folder) for alarm in row.get("alarms", [])]
     every = max(1, settings.steps // METRICS_ROWS)
     stored_at = time.monotonic()
     for step in range(done, settings.steps):
-        losses = training.step(step)
+        outcome = training.step(step)
         if step % every == 0 or step == settings.steps - 1:
-            log.append(training.metrics(losses, step))
+            log.append(training.metrics(outcome, step))
         stopping = stop is not None and stop.is_set()
         if stopping or step == settings.steps - 1 or time.monotonic() - stored_at > CHECKPOINT_EVERY_S:
             save_state(folder, training.objective, training.optimiser, step + 1)
@@ -129,7 +150,7 @@ def train(
         if stopping:
             raise KeyboardInterrupt
         if on_step is not None:
-            on_step(step + 1, settings.steps, losses.total.item())
+            on_step(step + 1, settings.steps, outcome.total.item())
     return training
 
 
@@ -138,6 +159,7 @@ def prepare(
     folder: Path,
     *,
     preset_name: str = "demo",
+    objective: str = "sparsh",
     steps: int | None = None,
     max_time_s: float = 60.0,
     seed: int = 0,
@@ -150,12 +172,12 @@ def prepare(
     refuse_overwriting(folder)
     begun = unfinished_settings(folder)
     fingerprints = {recording.name: recording.fingerprint() for recording in windows.recordings}
-    wanted = RunSettings(preset_name, steps or 1, seed, windows.geometry, cpu_has_bf16(), fingerprints)
+    wanted = RunSettings(preset_name, steps or 1, seed, windows.geometry, cpu_has_bf16(), fingerprints, objective)
     if begun is not None:
         _check_same(begun, wanted, folder, compare_steps=steps is not None)
         return begun
     if steps is None:
-        wanted = _with_steps(wanted, steps_within(max_time_s, windows, wanted))
+        wanted = dataclasses.replace(wanted, steps=steps_within(max_time_s, windows, wanted))
     begin(folder, wanted)
     return wanted
 
@@ -163,7 +185,7 @@ def prepare(
 def steps_within(max_time_s: float, windows: TactileWindows, settings: RunSettings) -> int:
     """How many steps fit into a time, from timing a few on a copy; a tenth is kept as a margin."""
     began = time.monotonic()
-    trial = Training(windows, _with_steps(settings, 100))
+    trial = Training(windows, dataclasses.replace(settings, steps=100))
     stamps = []
     for step in range(_WARM_STEPS + _TIMED_STEPS + 1):
         stamps.append(time.monotonic())
@@ -184,14 +206,8 @@ def cpu_has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def _with_steps(settings: RunSettings, steps: int) -> RunSettings:
-    return RunSettings(
-        settings.preset, steps, settings.seed, settings.geometry, settings.bf16, settings.data_fingerprints
-    )
-
-
 def _check_same(begun: RunSettings, wanted: RunSettings, folder: Path, *, compare_steps: bool) -> None:
-    names = ["preset", "seed", "geometry", "data_fingerprints", *(["steps"] if compare_steps else [])]
+    names = ["preset", "objective", "seed", "geometry", "data_fingerprints", *(["steps"] if compare_steps else [])]
     different = [name for name in names if getattr(begun, name) != getattr(wanted, name)]
     if different:
         raise ConfigError(

@@ -45,13 +45,18 @@ class WindowBatch:
 class TactileWindows:
     """All windows of some recordings; nothing is copied until `gather`."""
 
-    def __init__(self, recordings: Sequence[TactileRecording], *, stride: int = 1, geometry: str = "vendor") -> None:
-        """List the windows that start every `stride` frames; raises ConfigError or SessionError where none fits."""
+    def __init__(
+        self, recordings: Sequence[TactileRecording], *, stride: int = 1, geometry: str = "vendor", split: bool = True
+    ) -> None:
+        """List the windows that start every `stride` frames; raises ConfigError or SessionError where none fits.
+
+        Without `split`, windows that reach into two parts are listed as well, with the part of their last frame.
+        """
         if geometry not in GEOMETRIES:
             raise ConfigError("a taxel geometry was asked for", found=geometry, allowed=", ".join(GEOMETRIES))
         self.recordings = tuple(recordings)
         self.geometry = geometry
-        tables = [_starts_and_parts(recording, stride) for recording in self.recordings]
+        tables = [_starts_and_parts(recording, stride, split) for recording in self.recordings]
         self.start = np.concatenate([starts for starts, _ in tables])  # (N,)
         self.part = np.concatenate([parts for _, parts in tables])  # (N,)
         self.recording = np.repeat(np.arange(len(tables)), [len(starts) for starts, _ in tables])
@@ -129,7 +134,7 @@ def part_of_frames(n_frames: int) -> Array:
     return parts
 
 
-def _starts_and_parts(recording: TactileRecording, stride: int) -> tuple[Array, Array]:
+def _starts_and_parts(recording: TactileRecording, stride: int, split: bool) -> tuple[Array, Array]:
     """Starts of the windows without holes in time that lie in one part together with their guard frames."""
     n = len(recording.t_mono_ns)
     starts = np.arange(0, n - WINDOW_FRAMES + 1, stride)
@@ -137,5 +142,5 @@ def _starts_and_parts(recording: TactileRecording, stride: int) -> tuple[Array, 
     whole = stale[starts + WINDOW_FRAMES] == stale[starts]
     parts = part_of_frames(n)
     same = parts[np.maximum(starts - GUARD_FRAMES, 0)] == parts[starts + WINDOW_FRAMES - 1]
-    starts = starts[whole & same]
-    return starts, parts[starts]
+    starts = starts[whole & (same | (not split))]
+    return starts, parts[starts + WINDOW_FRAMES - 1]

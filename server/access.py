@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from server.control import PROTOCOL
+from server.pairing import Pairing
 from skin_teleop.errors import AccessError
 
 TOKEN_FILE = "pairing_token"
@@ -46,10 +47,14 @@ def subprotocols(token: str) -> list[str]:
     return [PROTOCOL, TOKEN_PREFIX + token]
 
 
-def own_origins(host: str, port: int) -> frozenset[str]:
-    """Origins of the pages that the server itself serves."""
-    name = f"[{host}]" if ":" in host else host
-    return frozenset(f"http://{known}:{port}" for known in {name, "localhost", "127.0.0.1", "[::1]"})
+def own_origins(host: str, port: int, *, tls: bool = False, names: Iterable[str] = ()) -> frozenset[str]:
+    """Origins of the pages that the server itself serves; `names` are further names and addresses of this machine."""
+    known = {_in_address(name) for name in (host, "localhost", "127.0.0.1", "::1", *names)}
+    return frozenset(f"{'https' if tls else 'http'}://{name}:{port}" for name in known)
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 class Gate:
@@ -58,15 +63,33 @@ class Gate:
     def __init__(self, token: str, origins: frozenset[str]) -> None:
         self._token = token
         self._origins = origins
+        self.pairing = Pairing(token)
         self.seat_taken = False
         self.refused: dict[str, int] = {}
 
     def enter(self, offered: Sequence[str], origin: str | None, peer: str) -> Refusal | None:
         """Take the controlling seat (None), or say why not. Whoever got None calls `leave` in the end."""
         refusal = self._judge(offered, origin, peer)
+        if refusal is None and self.seat_taken:
+            refusal = Refusal(CLOSE_SEAT, "another operator is in control of this rig", "seat")
         if refusal is None:
             self.seat_taken = True
-        else:
+        return self._counted(refusal)
+
+    def watch(self, offered: Sequence[str], origin: str | None, peer: str) -> Refusal | None:
+        """Let a desk page in (None), or say why not; any number may watch."""
+        return self._counted(self._judge(offered, origin, peer))
+
+    def welcomes(self, origin: str | None) -> bool:
+        """Whether a request comes from one of the server's own pages, or from no page at all."""
+        return origin is None or origin in self._origins
+
+    def knows(self, token: str) -> bool:
+        """Whether a token is the rig's own or that of a paired browser."""
+        return secrets.compare_digest(token.encode(errors="replace"), self._token.encode()) or self.pairing.knows(token)
+
+    def _counted(self, refusal: Refusal | None) -> Refusal | None:
+        if refusal is not None:
             self.refused[refusal.kind] = self.refused.get(refusal.kind, 0) + 1
         return refusal
 
@@ -83,13 +106,11 @@ class Gate:
             return Refusal(CLOSE_TOKEN, f"the subprotocol {PROTOCOL} was not offered", "subprotocol")
         if not self._knows_token(offered):
             return Refusal(CLOSE_TOKEN, "wrong pairing token: use the address that skin-teleop up printed", "token")
-        if self.seat_taken:
-            return Refusal(CLOSE_SEAT, "another operator is in control of this rig", "seat")
         return None
 
     def _knows_token(self, offered: Sequence[str]) -> bool:
         given = [entry.removeprefix(TOKEN_PREFIX) for entry in offered if entry.startswith(TOKEN_PREFIX)]
-        return len(given) == 1 and secrets.compare_digest(given[0].encode(), self._token.encode())
+        return len(given) == 1 and self.knows(given[0])
 
 
 def is_loopback(peer: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from server.status import StatusReport
 from skin_teleop.errors import WireError
 from skin_teleop.messages import RecorderStatus
 
@@ -67,6 +68,20 @@ class Discard(ControlMessage, frozen=True, forbid_unknown_fields=True):
     """Operator: move the session stopped last to the trash."""
 
 
+class Watch(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator: send me display frames and status reports too."""
+
+
+class Zero(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator or desk: draw touch against the skin as it is now; what is recorded stays raw."""
+
+
+class DeadMan(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="dead_man"):
+    """Desk: the key or pedal is held, said again at least every 100 ms, or was let go."""
+
+    held: bool
+
+
 class Hello(ControlMessage, frozen=True, forbid_unknown_fields=True):
     """Server: first message after the connection was accepted."""
 
@@ -105,20 +120,30 @@ class Recorder(ControlMessage, frozen=True, forbid_unknown_fields=True):
     status: RecorderStatus
 
 
+class Status(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Server: how everything is, twice a second to those who watch."""
+
+    report: StatusReport
+
+
 class Refused(ControlMessage, frozen=True, forbid_unknown_fields=True):
     """Server: a message was not obeyed."""
 
     reason: str
 
 
-FromOperator = Arm | Disarm | EmergencyStop | Pong | StartRecording | StopRecording | Mark | Keep | Discard
-FromServer = Hello | Ping | Ack | StateChanged | Recorder | Refused
+RecordingOrder = StartRecording | StopRecording | Mark | Keep | Discard
+FromOperator = Arm | Disarm | EmergencyStop | Pong | Watch | Zero | RecordingOrder
+FromDesk = DeadMan | Disarm | EmergencyStop | Zero | RecordingOrder
+"""A desk page watches, records, stops and holds the dead-man; only the operator arms."""
+FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | Refused
 
 _from_operator = msgspec.json.Decoder(FromOperator)
+_from_desk = msgspec.json.Decoder(FromDesk)
 _from_server = msgspec.json.Decoder(FromServer)
 
 
-def encode_control(message: FromOperator | FromServer) -> str:
+def encode_control(message: FromOperator | FromDesk | FromServer) -> str:
     """The JSON text of a message."""
     return msgspec.json.encode(message).decode()
 
@@ -126,6 +151,12 @@ def encode_control(message: FromOperator | FromServer) -> str:
 def parse_from_operator(text: str) -> FromOperator:
     """Read a message of the operator; raises WireError for anything else."""
     message: FromOperator = _parse(text, _from_operator)
+    return message
+
+
+def parse_from_desk(text: str) -> FromDesk:
+    """Read a message of a desk page; raises WireError for anything else."""
+    message: FromDesk = _parse(text, _from_desk)
     return message
 
 

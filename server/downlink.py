@@ -1,4 +1,4 @@
-"""What the server says to one operator: status is newest-wins, everything else is sent in order."""
+"""What the server says to one page: status and pictures are newest-wins, everything else is sent in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import collections
 
 from fastapi import WebSocket
 
-from server.control import Ack, FromServer, Recorder, encode_control
+from server.control import Ack, FromServer, Recorder, Status, encode_control
 
 LONGEST_QUEUE = 256
 """A client that does not read loses the oldest messages; it is released by its ack lag long before."""
@@ -19,14 +19,20 @@ class Downlink:
     def __init__(self) -> None:
         self._in_order: collections.deque[FromServer] = collections.deque(maxlen=LONGEST_QUEUE)
         self._newest: dict[type, FromServer] = {}
+        self._picture: bytes | None = None
         self._wake = asyncio.Event()
 
     def post(self, message: FromServer) -> None:
-        """Queue a message; an unsent ack or recorder status is replaced by the newer one."""
-        if isinstance(message, Ack | Recorder):
+        """Queue a message; an unsent ack or status is replaced by the newer one."""
+        if isinstance(message, Ack | Recorder | Status):
             self._newest[type(message)] = message
         else:
             self._in_order.append(message)
+        self._wake.set()
+
+    def show(self, picture: bytes) -> None:
+        """Offer a display frame; an unsent one is replaced."""
+        self._picture = picture
         self._wake.set()
 
     async def pump(self, websocket: WebSocket) -> None:
@@ -34,8 +40,11 @@ class Downlink:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            waiting = [*self._in_order, *self._newest.values()]
+            waiting, picture = [*self._in_order, *self._newest.values()], self._picture
+            self._picture = None
             self._in_order.clear()
             self._newest.clear()
             for message in waiting:
                 await websocket.send_text(encode_control(message))
+            if picture is not None:
+                await websocket.send_bytes(picture)

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.newest import Newest
+from server.retargeting.calibration import load_calibration
+from server.retargeting.filter import SpeedAdaptiveFilter
 from server.retargeting.retargeter import Retargeter
+from server.retargeting.tracking_gate import TrackingGate
 from server.retargeting.wrist import WristFollower
 from skin_teleop.bus import Publisher, RecorderFeed
-from skin_teleop.clock import NS_PER_MS, Stamp
+from skin_teleop.clock import NS_PER_MS, NS_PER_S, Stamp
 from skin_teleop.hand import hand_model
 from skin_teleop.messages import Array, JointTarget, WristTarget
 from skin_teleop.rig import Rig
@@ -53,7 +56,9 @@ class Follower(threading.Thread):
         self._stream = f"{rig.hand.name}_target"
         server = rig.server
         model = hand_model(rig.hand.model, rig.hand.finger_joint1_z_m)
-        self._retargeter = Retargeter(model, server.hand_scale, server.driven_hand)
+        scale = load_calibration(Path(server.calibration)).scale if server.calibration else server.hand_scale
+        self._retargeter = Retargeter(model, scale, server.driven_hand)
+        self._gate, self._filter = TrackingGate(), SpeedAdaptiveFilter()
         self._wrist = WristFollower(server.wrist_home_m, server.wrist_home_rpy_deg, server.wrist_box_m)
         self._leaving = threading.Event()
         self._engagement = 0
@@ -61,6 +66,7 @@ class Follower(threading.Thread):
         self._q_rad = self._retargeter.last.q_rad
         self.targets = 0
         self.held = 0
+        self.held_because = ""
         self.solve_us = 0.0
         self.pose_to_target_us = 0.0
         self.finger_error_m: list[float] = []
@@ -96,17 +102,28 @@ class Follower(threading.Thread):
 
     def _follow(self, work: TrackedPose) -> None:
         rotation = rotation_from_quaternion(work.pose[0, 3:])
+        leap = self._gate.fault(work.pose[:, :3], rotation, work.t_pose_ns)
         answer = self._retargeter.solve(work.pose[:, :3], rotation)
-        if answer.held:
-            self.held += 1
+        if leap or answer.held:
+            self._hold(leap or answer.held)
             return
         if work.engagement != self._engagement or not work.engagement:
             self._wrist.release()
         if work.engagement:
             self._wrist.follow(work.pose[0, :3].astype(float), rotation, work.t_pose_ns)
-        self._engagement, self._pose, self._q_rad = work.engagement, work, answer.q_rad
+        self._engagement, self._pose = work.engagement, work
+        self._q_rad = self._filter.apply(answer.q_rad, work.t_pose_ns / NS_PER_S)
+        self.held_because = ""
         self.solve_us, self.finger_error_m = answer.solve_us, answer.finger_error_m.tolist()
         self._publish(work)
+
+    def _hold(self, reason: str) -> None:
+        """Keep the last target; when the hand is back, it is followed from there without the filter's memory."""
+        self.held += 1
+        if reason != self.held_because:
+            log.info("the target is held: %s", reason)
+        self.held_because = reason
+        self._filter.reset()
 
     def _publish(self, pose: TrackedPose) -> None:
         self.targets += 1

@@ -32,11 +32,13 @@ async def operator_session(websocket: WebSocket, teleop: Teleop, gate: Gate) -> 
         await websocket.close(refusal.code, refusal.reason)
         return
     cause = "server stopped"
-    helpers = _greet(websocket, teleop, peer)
+    downlink = Downlink()
+    helpers = _greet(websocket, teleop, peer, downlink)
     try:
         cause = await _read(websocket, teleop)
     finally:
         gate.leave()
+        teleop.audience.leave(downlink)
         teleop.leave(cause)
         for helper in helpers:
             helper.cancel()
@@ -44,10 +46,9 @@ async def operator_session(websocket: WebSocket, teleop: Teleop, gate: Gate) -> 
         log.info("operator %s gone (%s): %d poses, rejected %s", peer, cause, teleop.poses, teleop.rejected)
 
 
-def _greet(websocket: WebSocket, teleop: Teleop, peer: str) -> list[asyncio.Task[None]]:
-    """Open the downlink; returns the tasks that send on it."""
-    downlink = Downlink()
-    teleop.open(peer, downlink.post)
+def _greet(websocket: WebSocket, teleop: Teleop, peer: str, downlink: Downlink) -> list[asyncio.Task[None]]:
+    """Say hello; returns the tasks that send on the downlink."""
+    teleop.open(peer, downlink.post, lambda: teleop.audience.join(downlink, news=False))
     log.info("operator %s connected", peer)
     return [asyncio.create_task(downlink.pump(websocket)), asyncio.create_task(_ask_for_clock(teleop))]
 

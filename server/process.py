@@ -12,11 +12,16 @@ from pathlib import Path
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from server.access import Gate, own_origins, read_pairing_token
 from server.app import create_app
+from server.certificates import Identity, machine_identity
+from server.display import Display
 from server.follower import Follower, Work
 from server.newest import Newest
+from server.reporter import Reporter
+from server.stage import Stage
 from server.teleop import Teleop
 from skin_teleop.bus import announce_ready
 from skin_teleop.errors import DeviceError, ProcessDied
@@ -42,18 +47,20 @@ class _Server(uvicorn.Server):
 
 def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
     """Serve until `stop` is set; raises DeviceError when the port is taken, AccessError without a pairing token."""
-    gate = Gate(
-        read_pairing_token(runtime), own_origins(rig.server.host, rig.server.port).union(rig.server.allowed_origins)
-    )
+    identity = machine_identity() if rig.server.tls else None
+    gate = Gate(read_pairing_token(runtime), _origins(rig, identity))
     work: Newest[Work] = Newest()
     with listen(rig.server.host, rig.server.port) as listener:
         follower = Follower(rig, runtime, work)
         teleop = Teleop(rig, runtime, work)
         follower.start()
         try:
-            server = _Server(_configuration(teleop, follower, gate))
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(server, listener, teleop, follower, runtime, stop))
+            reporter = Reporter(teleop, follower, gate)
+            app = create_app(teleop, reporter, gate, identity.authority if identity else None)
+            stage = Stage(teleop, Display(rig, runtime), reporter)
+            server = _Server(_configuration(app, identity))
+            with contextlib.closing(stage), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_serve(server, listener, stage, follower, runtime, stop))
         finally:
             teleop.close()
             follower.leave()
@@ -80,9 +87,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _configuration(teleop: Teleop, follower: Follower, gate: Gate) -> uvicorn.Config:
+def _origins(rig: Rig, identity: Identity | None) -> frozenset[str]:
+    names = identity.names if identity else ()
+    own = own_origins(rig.server.host, rig.server.port, tls=rig.server.tls, names=names)
+    return own.union(rig.server.allowed_origins)
+
+
+def _configuration(app: FastAPI, identity: Identity | None) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(teleop, follower, gate),
+        app,
+        ssl_certfile=identity.certificate if identity else None,
+        ssl_keyfile=identity.key if identity else None,
         http="httptools",
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
@@ -99,7 +114,7 @@ def _configuration(teleop: Teleop, follower: Follower, gate: Gate) -> uvicorn.Co
 async def _serve(
     server: uvicorn.Server,
     listener: socket.socket,
-    teleop: Teleop,
+    stage: Stage,
     follower: Follower,
     runtime: Path,
     stop: threading.Event,
@@ -109,7 +124,7 @@ async def _serve(
         await asyncio.sleep(WATCH_S)
     announce_ready(runtime, "server")
     while not (stop.is_set() or serving.done()) and follower.is_alive():
-        teleop.tick()
+        stage.tick()
         await asyncio.sleep(WATCH_S)
     server.should_exit = True
     await serving

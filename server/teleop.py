@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from server import control
+from server.audience import Audience
 from server.clock_sync import ClockSync
-from server.control import FromOperator, FromServer
+from server.control import FromServer
 from server.follower import Released, TrackedPose, Work
 from server.newest import Newest
 from server.protocol import LEFT, RIGHT, Flag, PoseFrame, parse_pose_frame
@@ -21,12 +22,17 @@ from server.teleop_state import FrameFacts, TeleopState, Transition
 from skin_teleop.bus import CommandSender, Latest, RecorderFeed
 from skin_teleop.clock import NS_PER_MS, NS_PER_S, Stamp, mono_ns
 from skin_teleop.errors import BusError, WireError
-from skin_teleop.messages import ClockSample, Event, HandCommand, HandPose, RecorderCommand, RecorderStatus
+from skin_teleop.messages import ClockSample, Event, HandCommand, HandHealth, HandPose, RecorderCommand, RecorderStatus
 from skin_teleop.rig import Rig
 
 log = logging.getLogger(__name__)
 
+Tell = Callable[[FromServer], None]
 CLUTCH = Flag.CLUTCH_LEFT | Flag.CLUTCH_RIGHT
+DESK_HOLD_NS = 150 * NS_PER_MS
+"""A desk page repeats that its dead-man is held; silent for so long, it counts as let go."""
+HAND_STATES = ("OFF", "READY", "FOLLOW", "HOLD", "RELAX", "FAULT")
+"""Words for `HandHealth.state`."""
 HAND_ORDERS = {"armed": "arm", "disarmed": "disarm", "emergency_stop": "emergency_stop"}
 """What a transition orders the hand node to do."""
 
@@ -41,22 +47,29 @@ class Teleop:
         self.recorder_status = RecorderStatus("idle", message="no word from the recorder yet")
         self.rejected: dict[str, int] = {}
         self.poses = 0
-        self.tell: Callable[[FromServer], None] = _nobody
+        self.tell: Tell = _nobody
+        self.audience = Audience()
+        self.hand_state = "unknown"
+        self.take_rest: Callable[[], None] = lambda: None
+        """What a `zero` message calls: the display owns the skin's picture at rest."""
         self._driven = RIGHT if rig.server.driven_hand == "right" else LEFT
         self._work = work
         self._feed = RecorderFeed(runtime)
         self._hand = CommandSender(runtime, "hand")
         self._recorder = CommandSender(runtime, "recorder")
         self._status = Latest(runtime, "recorder", RecorderStatus)
+        self._health = Latest(runtime, "hand", HandHealth, f"{rig.hand.name}_health")
+        self._desk_hold_until_ns = 0
+        self._watch: Callable[[], None] = lambda: None
         self._events = self._clock_samples = 0
         self._last_receive_ns = 0
         self._rejection_told_ns = -NS_PER_S
         self._rejections_untold = 0
         self._received: collections.deque[int] = collections.deque(maxlen=1000)
 
-    def open(self, peer: str, tell: Callable[[FromServer], None]) -> None:
-        """An operator took the seat."""
-        self.tell = tell
+    def open(self, peer: str, tell: Tell, watch: Callable[[], None] = lambda: None) -> None:
+        """An operator took the seat; `watch` adds the page to the audience when it asks."""
+        self.tell, self._watch = tell, watch
         self.state.connect()
         self.clock = ClockSync()
         self._record("connected", peer=peer)
@@ -73,7 +86,7 @@ class Teleop:
     def close(self) -> None:
         """Leave the hand disarmed and release the sockets."""
         self._apply(self.state.disarm("server stopped"))
-        for socket in (self._feed, self._hand, self._recorder, self._status):
+        for socket in (self._feed, self._hand, self._recorder, self._status, self._health):
             socket.close()
 
     def receive_pose(self, data: bytes) -> None:
@@ -89,15 +102,17 @@ class Teleop:
         return None
 
     def receive_control(self, text: str) -> None:
-        """Act on one JSON message."""
-        try:
-            self._obey(control.parse_from_operator(text))
-        except WireError as error:
-            self._reject(error.asked)
-            self.tell(control.Refused(str(error)))
-        except BusError as error:
-            log.warning("%s", error)
-            self.tell(control.Refused(str(error)))
+        """Act on one JSON message of the operator."""
+        self._hear(text, control.parse_from_operator, self.tell)
+
+    def receive_desk(self, text: str, tell: Tell) -> None:
+        """Act on one JSON message of a desk page."""
+        self._hear(text, control.parse_from_desk, tell)
+
+    @property
+    def desk_dead_man(self) -> bool:
+        """Whether a desk page holds the dead-man now."""
+        return mono_ns() < self._desk_hold_until_ns
 
     def tick(self) -> None:
         """Watch for silence and for news from the recorder; called every few milliseconds."""
@@ -105,7 +120,8 @@ class Teleop:
         status = self._status.take()
         if status is not None:
             self.recorder_status = status
-            self.tell(control.Recorder(status))
+            self._announce(control.Recorder(status))
+        self._watch_hand()
         self._tell_rejections()
 
     def ping(self) -> None:
@@ -137,7 +153,7 @@ class Teleop:
             ack_seq=frame.ack_seq,
             tracked=tracked,
             visible=bool(frame.flags & Flag.VISIBLE),
-            dead_man=bool(frame.flags & CLUTCH),
+            dead_man=bool(frame.flags & CLUTCH) or self.desk_dead_man,
             emergency_stop=bool(frame.flags & Flag.EMERGENCY_STOP),
         )
         self._apply(self.state.frame(facts, t_mono_ns))
@@ -146,7 +162,29 @@ class Teleop:
             self._work.put(TrackedPose(driven, frame.seq, t_mono_ns, granted))
         self.tell(control.Ack(frame.seq, self.state.state.word, self.state.cause, dict(self.rejected)))
 
-    def _obey(self, message: FromOperator) -> None:
+    def _hear(self, text: str, parse: Callable[[str], control.FromOperator | control.FromDesk], tell: Tell) -> None:
+        try:
+            self._obey(parse(text))
+        except WireError as error:
+            self._reject(error.asked)
+            tell(control.Refused(str(error)))
+        except BusError as error:
+            log.warning("%s", error)
+            tell(control.Refused(str(error)))
+
+    def _announce(self, message: FromServer) -> None:
+        self.tell(message)
+        self.audience.tell_news(message)
+
+    def _watch_hand(self) -> None:
+        health = self._health.take()
+        if health is None:
+            return
+        self.hand_state = HAND_STATES[health.state] if health.state < len(HAND_STATES) else "unknown"
+        if self.hand_state == "FAULT":
+            self._apply(self.state.disarm("the robot hand reports a fault"))
+
+    def _obey(self, message: control.FromOperator | control.FromDesk) -> None:
         match message:
             case control.Arm():
                 self._apply(self.state.arm())
@@ -156,6 +194,12 @@ class Teleop:
                 self._apply(self.state.emergency_stop())
             case control.Pong():
                 self._pong(message)
+            case control.DeadMan():
+                self._desk_hold_until_ns = mono_ns() + DESK_HOLD_NS if message.held else 0
+            case control.Watch():
+                self._watch()
+            case control.Zero():
+                self.take_rest()
             case control.StartRecording():
                 self._recorder.send(
                     RecorderCommand("start", object=message.object, plan=message.plan, operator=message.operator)
@@ -177,7 +221,7 @@ class Teleop:
             if change.event in HAND_ORDERS:
                 self._order(HAND_ORDERS[change.event], change.cause)
             self._record(change.event, cause=change.cause, state=change.state.word)
-            self.tell(control.StateChanged(change.state.word, change.cause))
+            self._announce(control.StateChanged(change.state.word, change.cause))
 
     def _order(self, action: str, reason: str) -> None:
         try:

@@ -157,6 +157,10 @@ class CommandInbox:
         self._socket.bind(endpoint(runtime, f"{process}.cmd"))
         self.rejected = 0
 
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until a command waits or the time is over; whether one waits."""
+        return bool(self._socket.poll(round(timeout_s * 1000)))
+
     def drain(self) -> Iterator[Message]:
         """Every command waiting now."""
         while self._socket.poll(0):

@@ -41,7 +41,7 @@ def cross(a: Array, b: Array) -> Array:
 
 
 @functools.lru_cache(maxsize=8)
-def _chain(model: HandModel) -> tuple[Array, Array, Array]:
+def joint_transforms(model: HandModel) -> tuple[Array, Array, Array]:
     """Joint transforms (4, 4, 4, 4) as constant + sin(q) * second + (1 - cos(q)) * third, by Rodrigues' formula."""
     fixed = rotation_from_rpy(model.joint_rpy_rad)
     skew = cross(model.joint_axis[..., None, :], np.eye(3)).swapaxes(-1, -2)
@@ -60,7 +60,7 @@ def hand_posture(model: HandModel, q_rad: Array) -> HandPosture:
     angles = np.asarray(q_rad, float)
     batch = angles.shape[:-1]
     angles = angles.reshape(*batch, 4, 4, 1, 1)
-    constant, by_sine, by_versine = _chain(model)
+    constant, by_sine, by_versine = joint_transforms(model)
     chain: Array = constant + np.sin(angles) * by_sine + (1 - np.cos(angles)) * by_versine  # (..., 4, 4, 4, 4)
     for j in range(1, 4):
         chain[..., j, :, :] = chain[..., j - 1, :, :] @ chain[..., j, :, :]

@@ -96,7 +96,7 @@ class SkinFrame(Sample):
     """The whole skin on its 100 Hz tick, canonical taxel order, by sample and hold."""
 
     flux: Array = column("<u2", (N_TAXELS, 3), unit="raw counts", frame="taxel (z outward)")
-    age_ms: Array = column("<u2", (N_TAXELS,), unit="ms since this taxel last changed, 65535 = never or older")
+    age_ms: Array = column("<u2", (N_TAXELS,), unit="ms since this taxel's value arrived, 65535 = never or older")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +129,7 @@ class HandHealth(Sample):
     overruns: int = column("<u4", unit="control cycles that came late, since start")
     missing: int = column("<u4", unit="pose frames that never came, since start")
     refused: int = column("<u4", unit="targets refused (stale, out of order, not finite), since start")
+    pressure: Array = column("<f4", (4,), unit="Pa at the fingertips of a V5, NaN where none is reported")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -348,6 +349,6 @@ def decode(frame: bytes) -> tuple[Message, str]:
     if kind in NOTICE_TYPES:
         try:
             return msgspec.msgpack.decode(payload, type=NOTICE_TYPES[kind]), stream
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise WireError(f"a {kind} was expected", found=str(error)) from error
     raise WireError("a known message was expected", found=kind, allowed=", ".join([*SAMPLE_TYPES, *NOTICE_TYPES]))

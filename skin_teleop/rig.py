@@ -40,6 +40,7 @@ class HandConfig:
     device_id: int = 0
     period_ms: int = 3
     finger_joint1_z_m: float = SKIN_KIT_FINGER_JOINT1_Z_M
+    """Where a rig file does not give it, it is the model's own."""
     stiffness_nm_per_rad: tuple[float, float, float, float] = (1.5, 2.0, 1.8, 1.3)
     damping_nm_s_per_rad: tuple[float, float, float, float] = (0.05, 0.06, 0.05, 0.03)
     thumb_stiffness_nm_per_rad: tuple[float, float, float, float] = (2.2, 1.7, 1.9, 1.3)
@@ -47,13 +48,21 @@ class HandConfig:
     max_speed_rad_per_s: float = 6.0
     hold_after_ms: int = 100
     relax_after_ms: int = 1000
-    hardware_version: Literal["", "v4"] = ""
-    """Set by the user where the hand does not answer the info request; else it must answer before servo-on."""
+    hardware_version: Literal["", "v4", "v5"] = ""
+    """Set by the user where the hand does not say its version; else it must answer before servo-on."""
+    calibration_file: str = ""
+    """TOML file of zero offsets and limits by serial number, see `drivers.allegro.calibration`."""
+    throttle_above_c: float = 65.0
+    """Joint temperature above which the torque limits fall, degC; this and the next are the project's own choice."""
+    first_motion: bool = False
+    """Ramp the torque limits from a fifth; `skin-teleop up --first-motion` asks and sets it."""
+    shut_off_above_c: float = 80.0
+    """Joint temperature above which the hand goes to FAULT, degC."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkinConfig:
-    """The magnetic skin and the vendor server that streams it."""
+    """The magnetic skin and where it comes from: the vendor's server, or its controllers on raw CAN."""
 
     name: str = "uskin"
     layout: str = "xela_ah_right"
@@ -61,6 +70,14 @@ class SkinConfig:
     geometry: str = "vendor"
     tick_hz: int = 100
     stale_after_ms: int = 1000
+    source: Literal["xela_server", "raw_can"] = "xela_server"
+    sensor_pads: tuple[str, ...] = ()
+    """Where the server has one sensor a pad: the pads' names in the order of its sensors."""
+    can_interface: str = "socketcan"
+    can_channels: tuple[str, ...] = ()
+    can_bitrate: int = 1_000_000
+    id_map: str = ""
+    """CSV file of the user's own kit, see `drivers.uskin.id_map`; needed for raw CAN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +86,15 @@ class ServerConfig:
 
     host: str = "127.0.0.1"
     port: int = 8040
+    tls: bool = False
+    """Serve https with this machine's own certificate authority; `skin-teleop up --lan` sets it."""
     allowed_origins: tuple[str, ...] = ()
     """Origins beside the server's own that may open the operator's socket."""
     driven_hand: Literal["left", "right"] = "right"
     hand_scale: float = 1.2
     """Robot fingertip distance per human one. dex-retargeting types 1.6; a sweep on Quest hands was best at 1.2."""
+    calibration: str = ""
+    """File of `skin-teleop calibrate` with one scale a finger; it takes the place of `hand_scale`."""
     wrist_box_m: tuple[float, float, float] = (0.25, 0.25, 0.25)
     """Half extents of the box around the home pose that the wrist may move in, m."""
     wrist_home_m: tuple[float, float, float] = (-0.16, 0.0, 0.17)
@@ -173,6 +194,9 @@ def _parse(text: str, source: str) -> Rig:
         rig = msgspec.convert(plain, Rig)
     except msgspec.ValidationError as error:
         raise ConfigError(f"rig {source} has a wrong value", found=str(error)) from error
+    if "finger_joint1_z_m" not in plain.get("hand", {}):
+        height_m = float(hand_model(rig.hand.model).joint_xyz_m[0, 1, 2])
+        rig = dataclasses.replace(rig, hand=dataclasses.replace(rig.hand, finger_joint1_z_m=height_m))
     _check(rig, source)
     return rig
 
@@ -203,6 +227,10 @@ def _refuse_unknown_keys(plain: object, kind: type, source: str, prefix: str) ->
 
 def _check(rig: Rig, source: str) -> None:
     hand_model(rig.hand.model, rig.hand.finger_joint1_z_m)
+    if rig.hand.hardware_version and rig.hand.hardware_version not in rig.hand.model:
+        raise ConfigError(
+            f"rig {source}: hand.hardware_version", found=rig.hand.hardware_version, allowed=rig.hand.model
+        )
     skin_layout(rig.skin.layout)
     if rig.skin.geometry not in GEOMETRIES:
         raise ConfigError(f"rig {source}: skin.geometry", found=rig.skin.geometry, allowed=", ".join(GEOMETRIES))
@@ -210,6 +238,8 @@ def _check(rig: Rig, source: str) -> None:
         ("server.port", rig.server.port, 1, 65535),
         ("hand.device_id", rig.hand.device_id, 0, 3),
         ("hand.period_ms", rig.hand.period_ms, 1, 20),
+        ("hand.throttle_above_c", rig.hand.throttle_above_c, 30, 100),
+        ("hand.shut_off_above_c", rig.hand.shut_off_above_c, rig.hand.throttle_above_c + 1, 110),
         ("skin.tick_hz", rig.skin.tick_hz, 1, 400),
         ("hand.hold_after_ms", rig.hand.hold_after_ms, 10, 1000),
         ("hand.relax_after_ms", rig.hand.relax_after_ms, rig.hand.hold_after_ms, 10_000),
@@ -217,5 +247,9 @@ def _check(rig: Rig, source: str) -> None:
     ):
         if not low <= value <= high:
             raise ConfigError(f"rig {source}: {name}", found=str(value), allowed=f"{low} to {high}")
+    if rig.skin.source == "raw_can" and not (rig.skin.can_channels and rig.skin.id_map):
+        raise ConfigError(
+            f"rig {source}: skin.source", found="raw_can", allowed="with skin.can_channels and skin.id_map"
+        )
     if urlsplit(rig.skin.url).scheme not in ("ws", "wss"):
         raise ConfigError(f"rig {source}: skin.url", found=rig.skin.url, allowed="ws://host:port or wss://host:port")

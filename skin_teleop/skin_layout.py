@@ -18,7 +18,7 @@ from skin_teleop.kinematics import HandPosture
 from skin_teleop.transforms import Array, rotation_from_rpy
 
 GEOMETRIES = ("vendor", "sparsh")
-TABLES = {"xela_ah_right": "taxels_allegro_right.csv"}
+TABLES = {"xela_ah_right": "taxels_allegro_right.csv", "xela_ah_left": "taxels_allegro_left.csv"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,15 @@ WAIT_FACTOR = float(os.environ.get("SKIN_TELEOP_TEST_WAIT_FACTOR", "1"))
 """Every wait in the tests is multiplied by this, for machines that are slow or busy."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--hardware",
+        default="",
+        metavar="DEVICE",
+        help="run the conformance tests on a real device: allegro:can0 or uskin:ws://host:5000",
+    )
+
+
 @pytest.fixture
 def wait_factor() -> float:
     return WAIT_FACTOR

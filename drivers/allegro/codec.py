@@ -1,8 +1,9 @@
-"""Frames of the Allegro V4 hand, in both directions: bytes in, typed events out, and back. No socket, no clock.
+"""Frames of the Allegro V4 and V5 hands, both ways: bytes in, typed events out, and back. No socket, no clock.
 
 Identifiers are 11 bit, `(command << 2) | device_id`, the same both ways; numbers are little-endian. A remote frame
 (RTR) asks for the data frame of the same id. Sources: Wonikrobotics-git/allegro_hand_ros_v4 (`canAPI.cpp`,
-`candef.h`, `pcan.cpp`) and facebookresearch/digit-plexus `allegro_driver.py` (with a candump of a real hand).
+`candef.h`, `pcan.cpp`), facebookresearch/digit-plexus `allegro_driver.py` (with a candump of a real V4 hand),
+Wonikrobotics-git/allegro_hand_ros_v5 and the V5 manual 1.3. Both hands share one table; V5 adds pressure and errors.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ COMMAND_SERVO_ON, COMMAND_SERVO_OFF = 0x40, 0x41
 COMMAND_SET_PERIOD, COMMAND_INFO, COMMAND_SERIAL = 0x81, 0x80, 0x88
 COMMAND_POSE, COMMAND_TEMPERATURE, COMMAND_TORQUE = 0x20, 0x38, 0x60
 """The last three are the command of finger 0; finger f adds f."""
+COMMAND_PRESSURE, COMMAND_PRESSURE_OLD, COMMAND_ERROR = (0xF0, 0xF2), (0x50, 0x52), 0xEE
+"""V5 only. Older firmware and the manual use the second pair of commands for pressure."""
 
 
 class HandStatus(enum.IntFlag):
@@ -35,6 +38,15 @@ class HandStatus(enum.IntFlag):
     JOINT_TEMPERATURE_THROTTLE = 4
     JOINT_COMMUNICATION_TIMEOUT = 8
     PALM_TEMPERATURE_FAULT = 16
+
+
+class MotorFault(enum.IntFlag):
+    """Error bits of one V5 motor (V5 manual 1.3); the hand's light turns from green to red."""
+
+    VOLTAGE = 1
+    OVERHEAT = 4
+    ELECTRICAL_SHOCK = 16
+    OVERLOAD = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +76,10 @@ class SetPeriod:
 
 @dataclass(frozen=True, slots=True)
 class FingerTorque:
-    """Host to hand: motor PWM of one finger, signed counts."""
+    """Host to hand: torque of one finger in the hand's own unit, V4 motor PWM, V5 motor current in mA."""
 
     finger: int
-    pwm: FingerCounts
+    wire: FingerCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +140,34 @@ class FingerTemperature:
     celsius: FingerCounts
 
 
+@dataclass(frozen=True, slots=True)
+class TipPressure:
+    """V5 to host: pressure at two fingertips, Pa; pair 0 is index and middle, pair 1 ring and thumb."""
+
+    pair: int
+    pascal: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MotorError:
+    """V5 to host: a motor has stopped itself; `motor` is the number that the hand gives."""
+
+    motor: int
+    faults: MotorFault
+
+
 HostEvent = Servo | SetPeriod | FingerTorque | InfoRequest | SerialRequest | PoseRequest | TemperatureRequest
 """What a host sends: the simulated hand acts on these."""
-HandEvent = HandInfo | SerialNumber | FingerPose | FingerTemperature
+HandEvent = HandInfo | SerialNumber | FingerPose | FingerTemperature | TipPressure | MotorError
 """What a hand sends: the hand node acts on these and ignores every HostEvent (loop-backs, a second host)."""
-HandEvents = (HandInfo, SerialNumber, FingerPose, FingerTemperature)
+HandEvents = (HandInfo, SerialNumber, FingerPose, FingerTemperature, TipPressure, MotorError)
 
 _COUNTS = struct.Struct("<4h")
 _CELSIUS = struct.Struct("<4B")
 _PERIODS = struct.Struct("<3H")
 _INFO = struct.Struct("<HHBbB")
+_PASCAL = struct.Struct("<2i")
+_ERROR = struct.Struct("<2B")
 _SERIAL_BYTES = 8
 
 
@@ -161,8 +191,8 @@ def encode(event: HostEvent | HandEvent, device_id: int = 0) -> Frame:
 
 def _parts(event: HostEvent | HandEvent) -> tuple[int, bytes, bool]:
     match event:
-        case FingerTorque(finger, pwm):
-            return COMMAND_TORQUE + finger, _COUNTS.pack(*pwm), False
+        case FingerTorque(finger, wire):
+            return COMMAND_TORQUE + finger, _COUNTS.pack(*wire), False
         case FingerPose(finger, counts):
             return COMMAND_POSE + finger, _COUNTS.pack(*counts), False
         case FingerTemperature(finger, celsius):
@@ -175,6 +205,10 @@ def _parts(event: HostEvent | HandEvent) -> tuple[int, bytes, bool]:
             return COMMAND_INFO, _INFO.pack(hardware, firmware, is_left, palm_c, status), False
         case SerialNumber(text):
             return COMMAND_SERIAL, _serial_bytes(text), False
+        case TipPressure(pair, pascal):
+            return COMMAND_PRESSURE[pair], _PASCAL.pack(*pascal), False
+        case MotorError(motor, faults):
+            return COMMAND_ERROR, _ERROR.pack(motor, faults), False
         case InfoRequest():
             return COMMAND_INFO, b"", True
         case SerialRequest():
@@ -252,6 +286,19 @@ def _parse_info(data: bytes) -> HandInfo:
     return HandInfo(hardware, firmware, side != 0, palm_c, HandStatus(status))
 
 
+def _parse_pressure(pair: int) -> Callable[[bytes], TipPressure]:
+    def parse(data: bytes) -> TipPressure:
+        first, second = _exact(_PASCAL, data, "fingertip pressure")
+        return TipPressure(pair, (first, second))
+
+    return parse
+
+
+def _parse_error(data: bytes) -> MotorError:
+    motor, faults = _exact(_ERROR, data, "motor error")
+    return MotorError(motor, MotorFault(faults))
+
+
 def _parse_serial(data: bytes) -> SerialNumber:
     if len(data) != _SERIAL_BYTES or not data.isascii():
         raise WireError("a serial frame was expected", found=f"{data!r}", allowed="8 ASCII bytes")
@@ -270,6 +317,9 @@ _PARSERS: dict[int, Callable[[bytes], HostEvent | HandEvent]] = {
     COMMAND_SET_PERIOD: _parse_period,
     COMMAND_INFO: _parse_info,
     COMMAND_SERIAL: _parse_serial,
+    COMMAND_ERROR: _parse_error,
+    **{command: _parse_pressure(pair) for pair, command in enumerate(COMMAND_PRESSURE)},
+    **{command: _parse_pressure(pair) for pair, command in enumerate(COMMAND_PRESSURE_OLD)},
     **{COMMAND_POSE + f: _parse_pose(f) for f in range(N_FINGERS)},
     **{COMMAND_TORQUE + f: _parse_torque(f) for f in range(N_FINGERS)},
     **{COMMAND_TEMPERATURE + f: _parse_temperature(f) for f in range(N_FINGERS)},

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivers.allegro.interpolation import TargetInterpolator
-from drivers.allegro.scales import ENCODER_RANGE_RAD, pwm_from_torque, torque_from_pwm, torque_limit_nm
+from drivers.allegro.scales import HandScale
 from skin_teleop.hand import HandModel
 from skin_teleop.rig import HandConfig
 from skin_teleop.transforms import Array
@@ -37,10 +37,10 @@ class Control:
 
     command_rad: Array
     velocity_rad_per_s: Array
-    pwm: Array
-    """int16, inside the PWM limits."""
+    wire: Array
+    """int16 in the hand's torque unit, inside its limits."""
     torque_nm: Array
-    """The torque that `pwm` stands for, Nm."""
+    """The torque that `wire` stands for, Nm."""
 
 
 class Controller:
@@ -49,7 +49,8 @@ class Controller:
     The hand's own period is the time step: frames may reach a busy host in bursts, but they left the hand evenly.
     """
 
-    def __init__(self, config: HandConfig, model: HandModel) -> None:
+    def __init__(self, config: HandConfig, model: HandModel, scale: HandScale) -> None:
+        self._scale = scale
         self._period_s = config.period_ms / 1000
         self._stiffness = np.array([*config.stiffness_nm_per_rad * 3, *config.thumb_stiffness_nm_per_rad])  # (16,)
         self._damping = np.array([*config.damping_nm_s_per_rad * 3, *config.thumb_damping_nm_s_per_rad])  # (16,)
@@ -57,11 +58,14 @@ class Controller:
         self._position_rad: Array | None = None
         self._velocity: Array = np.zeros(len(self._stiffness))
         self._command_velocity: Array = np.zeros(len(self._stiffness))
-        self._torque_limit_nm = torque_limit_nm(None)
+        self.torque_share = 1.0
+        """Share of every torque limit that may be used, 0 to 1: a warm or a new hand gets less."""
 
-    def set_hardware_version(self, hardware_version: int) -> None:
-        """Use the PWM limits of this hand instead of the strictest ones; raises DeviceError when it is no V4."""
-        self._torque_limit_nm = torque_limit_nm(hardware_version)
+    def forget_motion(self) -> None:
+        """Begin the velocity estimate anew: the hand's clock stood still, so the last position tells no speed."""
+        self._position_rad = None
+        self._velocity = np.zeros_like(self._velocity)
+        self._command_velocity = np.zeros_like(self._command_velocity)
 
     def aim(self, target_rad: Array, now_ns: int) -> None:
         """Take a new target (16,) rad; it is clamped to the joint limits, and ignored when it is not finite."""
@@ -72,7 +76,7 @@ class Controller:
 
         Positions that no encoder can report (not finite, out of range) give no torque and change no estimate.
         """
-        if not (np.abs(position_rad) <= ENCODER_RANGE_RAD).all():
+        if not (np.abs(position_rad) <= self._scale.range_rad).all():
             return self._control(np.zeros_like(self._stiffness))
         self._estimate_velocity(position_rad, periods)
         step_rad = self._move_command(position_rad, now_ns, drive)
@@ -106,5 +110,6 @@ class Controller:
         return np.zeros_like(self._stiffness)
 
     def _control(self, torque_nm: Array) -> Control:
-        pwm = pwm_from_torque(np.clip(torque_nm, -self._torque_limit_nm, self._torque_limit_nm))
-        return Control(self._interpolator.command_rad, self._velocity, pwm, torque_from_pwm(pwm))
+        limit_nm = min(max(self.torque_share, 0.0), 1.0) * self._scale.torque_limit_nm
+        wire = self._scale.wire_from_torque(np.clip(torque_nm, -limit_nm, limit_nm))
+        return Control(self._interpolator.command_rad, self._velocity, wire, self._scale.torque_from_wire(wire))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 import can
 
@@ -26,11 +27,14 @@ log = logging.getLogger(__name__)
 
 def open_bus(config: HandConfig) -> can.BusABC:
     """Open the hand's CAN bus by its python-can interface name; raises DeviceError that says how to bring it up."""
+    options: dict[str, Any] = (
+        {"hop_limit": 0} if config.can_interface == "udp_multicast" else {}
+    )  # no frame leaves this machine
     try:
-        return can.Bus(interface=config.can_interface, channel=config.can_channel, bitrate=config.bitrate)
+        return can.Bus(interface=config.can_interface, channel=config.can_channel, bitrate=config.bitrate, **options)
     except DeviceError:
         raise
-    except (can.CanError, OSError, ValueError) as error:
+    except (can.CanError, OSError, ValueError, ImportError) as error:
         raise DeviceError(
             f"cannot open CAN channel {config.can_channel!r} of interface {config.can_interface!r}",
             found=str(error),

@@ -10,13 +10,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from drivers.allegro.codec import N_FINGERS, FingerPose, FingerTorque, HandEvent, HandInfo
-from drivers.allegro.controller import Control, Controller
+from drivers.allegro.calibration import hand_calibration
+from drivers.allegro.codec import N_FINGERS, FingerPose, FingerTorque, HandEvent, HandInfo, HandStatus
+from drivers.allegro.controller import Control, Controller, Drive
+from drivers.allegro.first_motion import FirstMotion
 from drivers.allegro.health import HEALTH_REQUESTS, HealthMonitor
+from drivers.allegro.identity import identified_scale
 from drivers.allegro.link import HandLink, open_bus
 from drivers.allegro.pose_cycle import PoseCycle
 from drivers.allegro.reports import HandReports
-from drivers.allegro.safe_stop import POWER_OFF, safe_stop
+from drivers.allegro.safe_stop import NO_TORQUE, POWER_OFF, safe_stop
 from drivers.allegro.safety import UNPOWERED, SafetyMachine
 from drivers.allegro.startup import StartUp, power_on
 from skin_teleop.bus import announce_ready
@@ -29,8 +32,12 @@ from skin_teleop.transforms import Array
 RECEIVE_TIMEOUT_S = 0.02
 WATCH_NS = 20 * NS_PER_MS
 """How often commands, silence and start-up are looked at while no control cycle does it."""
-SILENCE_NS = 100 * NS_PER_MS
-"""The hand counts as lost when no complete set of pose frames came for this long."""
+PAUSE_NS = 100 * NS_PER_MS
+"""Without a complete set of pose frames for this long the hand gets no torque, and what moved holds."""
+SILENCE_NS = NS_PER_S
+"""And for this long, it counts as lost: servo off, start-up anew, a new arm."""
+SERVO_GRACE_NS = NS_PER_S // 2
+"""An info reply this soon after servo-on may still have been on its way before it."""
 LONGEST_PASS_NS = 25 * NS_PER_MS
 """One pass of the loop counts for at most this much silence: when this host stalls, the hand's frames wait for it."""
 SECOND_GRACE_NS = 50 * NS_PER_MS
@@ -43,8 +50,9 @@ log = logging.getLogger(__name__)
 def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
     """Drive the hand until `stop` is set.
 
-    Raises DeviceError when the bus cannot be opened or has gone away, or when the hand does not answer or say its
-    version at the first start. Whatever happens, the stop frames are sent last.
+    Raises DeviceError when the bus cannot be opened or has gone away, when the hand does not answer or say its version
+    at the first start, or is another one than the rig file says; ConfigError when its calibration file does not know
+    the hand. Whatever happens, the stop frames come last.
     """
     bus = open_bus(rig.hand)
     try:
@@ -85,13 +93,15 @@ class _HandLoop:
         self._reports = reports
         self._runtime = runtime
         self._cycle = PoseCycle()
-        self._controller = Controller(config, hand_model(config.model, config.finger_joint1_z_m))
+        self._use(None, "", calibration_file="")
         self._safety = SafetyMachine(config.hold_after_ms, config.relax_after_ms)
-        self._health = HealthMonitor()
+        self._health = HealthMonitor(config)
+        self._first_motion = FirstMotion(config.first_motion)
         now_ns = mono_ns()
         self._startup: StartUp | None = StartUp(config, now_ns)
         self._ready = False
-        self._silent_ns = 0
+        self._silent_ns = self._servo_on_ns = 0
+        self._paused = False
         self._pass_ns = self._next_watch_ns = now_ns
         self._next_second_ns = now_ns + NS_PER_S
         self._cycles = self._seconds = self._overruns = 0
@@ -118,27 +128,50 @@ class _HandLoop:
         elif faults := self._health.hear(event):
             self._safety.fault(f"the hand reports {faults}", latched=True)
             self._act_on_transitions()
+        elif isinstance(event, HandInfo):
+            self._check_servo(event)
         if self._startup is not None:
             self._startup.hear(event)
 
     def _control(self, received_ns: int, periods: int) -> None:
         """One control cycle: from the fourth pose frame to the fourth torque frame, then the reports."""
         self._decide(mono_ns())
-        position_rad = self._cycle.position_rad()
-        control = self._controller.step(position_rad, mono_ns(), self._safety.drive, periods)
-        pwm = control.pwm.tolist()
-        self._link.send(*(FingerTorque(f, tuple(pwm[4 * f : 4 * f + 4])) for f in range(N_FINGERS)))
+        position_rad = self._scale.radians_from_counts(self._cycle.counts) - self._calibration.zero_offset_rad
+        drive = self._resumed() if self._paused else self._safety.drive
+        if drive is Drive.FOLLOW:
+            self._first_motion.follow(periods * self._config.period_ms / 1000)
+        self._controller.torque_share = self._health.torque_share * self._first_motion.torque_share
+        control = self._controller.step(position_rad, mono_ns(), drive, periods)
+        wire = control.wire.tolist()
+        self._link.send(*(FingerTorque(f, tuple(wire[4 * f : 4 * f + 4])) for f in range(N_FINGERS)))
         self._count_overrun(received_ns)
         self._report_cycle(position_rad, control, received_ns, mono_ns())
         self._silent_ns = 0
         self._each_second(grace_ns=0)
+
+    def _resumed(self) -> Drive:
+        """The first cycle after a pause has no torque: the command starts where the joints are now."""
+        self._paused = False
+        self._controller.forget_motion()
+        return Drive.NONE
+
+    def _check_servo(self, info: HandInfo) -> None:
+        """A hand whose servo went off by itself, as after a dip of its supply, must be started anew."""
+        settled = mono_ns() - self._servo_on_ns > SERVO_GRACE_NS
+        if settled and not info.status & HandStatus.SERVO_ON and self._safety.state not in UNPOWERED:
+            self._lose("the hand's servo is off")
+
+    def _lose(self, cause: str) -> None:
+        self._safety.fault(cause, latched=False)
+        self._startup = StartUp(self._config, mono_ns())
+        self._act_on_transitions()
 
     def _decide(self, now_ns: int) -> None:
         """Let commands, the newest target and time change the state."""
         for command in self._reports.commands():
             self._safety.obey(command)
         target = self._reports.target()
-        if target is not None and self._safety.offer(target, now_ns):
+        if target is not None and not self._paused and self._safety.offer(target, now_ns):
             self._controller.aim(target.target, now_ns)
             self._target_seq = target.seq
         self._safety.tick(now_ns)
@@ -150,15 +183,18 @@ class _HandLoop:
                 self._link.send(*POWER_OFF)
             elif change.before in UNPOWERED:
                 self._link.send(*power_on(self._config))
-                self._silent_ns = 0
+                self._silent_ns, self._servo_on_ns = 0, mono_ns()
             self._reports.transition(change)
 
     def _watch(self, now_ns: int) -> None:
         """What must happen even when the hand is silent."""
         self._next_watch_ns = now_ns + WATCH_NS
+        if self._silent_ns > PAUSE_NS and self._safety.state not in UNPOWERED:
+            self._paused = True
+            self._safety.pause("pose frames paused")
+            self._link.send(*NO_TORQUE)
         if self._silent_ns > SILENCE_NS and self._safety.state not in UNPOWERED:
-            self._safety.fault("pose frames stopped", latched=False)
-            self._startup = StartUp(self._config, now_ns)
+            self._lose("pose frames stopped")
         if self._silent_ns > WATCH_NS:
             self._decide(now_ns)
         if self._startup is not None:
@@ -174,14 +210,21 @@ class _HandLoop:
             startup.check_patience(now_ns)
 
     def _woken(self, info: HandInfo | None, serial: str) -> None:
-        if info is not None:
-            self._controller.set_hardware_version(info.hardware_version)
+        self._use(info, serial, self._config.calibration_file)
         log.info("hand %s answers: serial %r, %s", self._config.name, serial, info or "version set by the rig file")
         self._safety.started()
         self._act_on_transitions()
         if not self._ready:
             self._ready = True
             announce_ready(self._runtime, "hand")
+
+    def _use(self, info: HandInfo | None, serial: str, calibration_file: str) -> None:
+        """Take scales, limits and zero offsets of the hand that answered; the strictest while none has."""
+        config = self._config
+        model = hand_model(config.model, config.finger_joint1_z_m)
+        self._scale = identified_scale(config, info, serial)
+        self._calibration = hand_calibration(calibration_file, serial, model)
+        self._controller = Controller(config, self._calibration.model, self._scale)
 
     def _count_overrun(self, received_ns: int) -> None:
         """A cycle is late when it comes more than two periods after the one before."""
@@ -220,6 +263,7 @@ class _HandLoop:
                 overruns=self._overruns,
                 missing=self._cycle.missing,
                 refused=self._safety.refused,
+                pressure=self._health.pressure_pa,
             )
         )
         self._seconds += 1

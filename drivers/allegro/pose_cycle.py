@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from drivers.allegro.codec import N_FINGERS, FingerPose
-from drivers.allegro.scales import radians_from_counts
 from skin_teleop.messages import N_JOINTS
 from skin_teleop.transforms import Array
 
@@ -36,6 +35,7 @@ class PoseCycle:
         periods, self._periods, self._heard = self._periods, 1, 0
         return periods
 
-    def position_rad(self) -> Array:
-        """(16,) joint angles of the newest frames, rad."""
-        return radians_from_counts(self._counts.reshape(N_JOINTS))
+    @property
+    def counts(self) -> Array:
+        """(16,) encoder counts of the newest frames."""
+        return self._counts.reshape(N_JOINTS)

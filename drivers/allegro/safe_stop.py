@@ -13,9 +13,10 @@ import can
 from drivers.allegro.codec import N_FINGERS, FingerTorque, HostEvent, Servo, SetPeriod, encode
 from drivers.allegro.link import open_bus
 
-__all__ = ["POWER_OFF", "STOP_FRAMES", "open_bus", "safe_stop"]
+__all__ = ["NO_TORQUE", "POWER_OFF", "STOP_FRAMES", "open_bus", "safe_stop"]
 
-POWER_OFF: tuple[HostEvent, ...] = (*(FingerTorque(f, (0, 0, 0, 0)) for f in range(N_FINGERS)), Servo(False))
+NO_TORQUE: tuple[HostEvent, ...] = tuple(FingerTorque(f, (0, 0, 0, 0)) for f in range(N_FINGERS))
+POWER_OFF: tuple[HostEvent, ...] = (*NO_TORQUE, Servo(False))
 """Zero torque on every finger, then servo off; the hand keeps streaming."""
 STOP_FRAMES: tuple[HostEvent, ...] = (*POWER_OFF, SetPeriod(0))
 

@@ -3,11 +3,12 @@
     OFF ──started──▶ READY ──armed, engaged target──▶ FOLLOW ◀──engaged target── HOLD, RELAX
      ▲                 ▲                                │  disengaged, stale, stop      ▲
      │ disarm          └──disarm── FOLLOW, HOLD, RELAX  └──────────▶ HOLD ──long stale──┘ (RELAX)
-   FAULT ◀── emergency stop, hand's fault bits, silence of the hand: from any state
+   FAULT ◀── emergency stop, hand's fault bits, long silence of the hand, servo lost: from any state
 
 FAULT has no torque and the servo off. After an emergency stop or a fault that the hand reports it lasts until an
-explicit disarm (to OFF) and then arm (to READY, armed). After mere silence of the hand it lasts until start-up has
-been done again, then READY, which needs a new arm.
+explicit disarm (to OFF) and then arm (to READY, armed). After a long silence of the hand or a servo that went off by
+itself it lasts until start-up has been done again, then READY, which needs a new arm. A short silence only pauses:
+FOLLOW becomes HOLD, the node sends no torque, and `arm` outlives it.
 """
 
 from __future__ import annotations
@@ -97,6 +98,11 @@ class SafetyMachine:
         self._latched = self._latched or latched
         if self.state is not HandState.FAULT:
             self._go(HandState.FAULT, cause)
+
+    def pause(self, cause: str) -> None:
+        """The hand is silent for a moment: whatever moved stops moving, and resumes with the next engaged target."""
+        if self.state is HandState.FOLLOW:
+            self._go(HandState.HOLD, cause)
 
     def obey(self, command: HandCommand) -> None:
         """Act on a command; one that has no meaning in this state changes nothing."""

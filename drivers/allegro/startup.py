@@ -17,8 +17,10 @@ from drivers.allegro.codec import (
     Servo,
     SetPeriod,
 )
+from drivers.allegro.identity import tells_v5
 from skin_teleop.clock import NS_PER_MS, NS_PER_S
 from skin_teleop.errors import DeviceError
+from skin_teleop.hand import is_v4
 from skin_teleop.rig import HandConfig
 
 ASK_AGAIN_NS = 250 * NS_PER_MS
@@ -75,8 +77,8 @@ class StartUp:
         return ()
 
     def _is_known(self, now_ns: int) -> bool:
-        if self.info is not None:
-            return True
+        if self.info is not None if is_v4(self._config.model) else tells_v5(self.serial):
+            return True  # a V5 must tell its type: A and B differ in torque by two on three joints
         patient = now_ns - self._began_ns < INFO_PATIENCE_NS
         return bool(self._config.hardware_version) and self._shows_life and not patient
 
@@ -84,16 +86,17 @@ class StartUp:
         """Raise DeviceError, with what to do, once the hand has had its time."""
         if now_ns - self._began_ns < GIVE_UP_NS:
             return
-        waited = f"no info reply within {GIVE_UP_NS // NS_PER_S} s on {self._config.can_channel!r}"
+        wanted, version = ("info", "v4") if is_v4(self._config.model) else ("serial number", "v5")
+        waited = f"no {wanted} reply within {GIVE_UP_NS // NS_PER_S} s on {self._config.can_channel!r}"
         if self._shows_life:
             raise DeviceError(
                 "the Allegro hand does not say which version it is, so its torque limits are unknown",
                 found=f"{waited}, but other frames",
-                next_step='if it is a V4 hand, set hardware_version = "v4" under [hand] in the rig file',
+                next_step=f'if it is an {self._config.model}, set hardware_version = "{version}" under [hand]',
             )
         raise DeviceError(
             "the Allegro hand does not answer",
             found=waited,
-            allowed=f"a powered V4 hand with device id {self._config.device_id}",
+            allowed=f"a powered {version.upper()} hand with device id {self._config.device_id}",
             next_step="switch its supply on, check the CAN cable and termination, then: skin-teleop doctor",
         )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from drivers.allegro.scales import torque_limit_nm
-from skin_teleop.hand import TIP_RADIUS_M, HandModel
+from drivers.allegro.scales import hand_scale
+from skin_teleop.hand import TIP_RADIUS_M, HandModel, is_v4
 from skin_teleop.skin_layout import Pad, SkinLayout
 from skin_teleop.transforms import Array, quaternion_from_rotation, rotation_from_rpy
 
@@ -23,8 +23,8 @@ JOINT_DAMPING_NM_S_PER_RAD = 0.05
 """Guess: friction and back-EMF. It caps the free speed of the weakest joint near 5 rad/s at its torque limit."""
 JOINT_FRICTION_NM = 0.01
 """Guess: dry friction of the gear train."""
-TORQUE_LIMIT_NM = torque_limit_nm(0x0402)
-"""Cited: per-joint PWM clamp of hardware 4.2 over 1200 PWM/Nm (Wonikrobotics-git/allegro_hand_ros_v4)."""
+V4_HARDWARE_VERSION = 0x0402
+"""Its per-joint PWM clamp over 1200 PWM/Nm limits the motors (Wonikrobotics-git/allegro_hand_ros_v4)."""
 
 PAD_MASS_KG = {"4x4": 0.0036, "4x6": 0.0108, "curved": 0.0266}
 """Cited: numbers of mpan31415/official_xela_models."""
@@ -115,7 +115,8 @@ def _add_motor_joint(spec: mujoco.MjSpec, link: mujoco.MjsBody, hand: HandModel,
     motor = spec.add_actuator(name=f"joint_{k}", target=f"joint_{k}", trntype=mujoco.mjtTrn.mjTRN_JOINT)
     motor.set_to_motor()
     motor.forcelimited = True
-    motor.forcerange = [-TORQUE_LIMIT_NM[k], TORQUE_LIMIT_NM[k]]
+    limit_nm = float(hand_scale(hand.name, V4_HARDWARE_VERSION if is_v4(hand.name) else None).torque_limit_nm[k])
+    motor.forcerange = [-limit_nm, limit_nm]
 
 
 def _add_box(body: mujoco.MjsBody, size_m: Array, centre_m: Array, mass_kg: float) -> None:

@@ -7,7 +7,7 @@ Every object is more than 3 cm away from the hand at home.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import mujoco
@@ -28,6 +28,12 @@ BOX_HALF_M, BOX_MASS_KG = (0.06, 0.06, 0.03), 0.8
 """A soft box of building bricks to press on: a guess."""
 OBJECT_FRICTION = (0.8, 0.003, 0.0001)
 """Guess: cardboard and fabric on wood; on the skin the skin's own friction counts."""
+TIMESTEP_MS = (0.1, 3.0)
+"""Physics steps that keep these contacts stable (their time constants are 8 ms and more)."""
+HOLDER_SOLREF = (0.005, 1.0)
+"""Design choice: a holder that gives way by about two millimetres."""
+HINGE_RANGE_RAD, HINGE_NM_PER_RAD, HINGE_NM_S_PER_RAD = (-1.0, 0.05), 0.4, 0.03
+"""Design choice: a flap that a push of a few newtons opens by about 30 degrees and a spring shuts."""
 
 
 def _add_can(body: mujoco.MjsBody) -> None:
@@ -72,6 +78,10 @@ class SceneObject:
 
     build: Callable[[mujoco.MjsBody], None]
     start_m: tuple[float, float, float]
+    holder: bool = False
+    """Held in the air where it starts, as if handed over, until the world lets go of it."""
+    hinge_axis: tuple[float, float, float] | None = None
+    """For a part that is hinged to the table instead of lying on it."""
 
 
 OBJECTS: dict[str, SceneObject] = {
@@ -81,11 +91,14 @@ OBJECTS: dict[str, SceneObject] = {
 """Objects by name. Their order is the order of `Truth.scene_pose`."""
 
 
-def build_scene(rig: Rig) -> mujoco.MjModel:
-    """Compile the world of a simulated rig; raises ConfigError for an object that does not exist."""
+def build_scene(rig: Rig, objects: Mapping[str, SceneObject] = OBJECTS) -> mujoco.MjModel:
+    """Compile the world of a simulated rig; raises ConfigError for an unknown object or an impossible time step."""
     world = rig.world or WorldConfig()
-    if world.object not in OBJECTS:
-        raise ConfigError(f"object {world.object!r} was asked for", allowed=", ".join(OBJECTS))
+    if not TIMESTEP_MS[0] <= world.timestep_ms <= TIMESTEP_MS[1]:
+        allowed = f"{TIMESTEP_MS[0]} to {TIMESTEP_MS[1]} ms"
+        raise ConfigError(f"rig {rig.name}: world.timestep_ms", found=f"{world.timestep_ms} ms", allowed=allowed)
+    if world.object not in objects:
+        raise ConfigError(f"object {world.object!r} was asked for", allowed=", ".join(objects))
     spec = mujoco.MjSpec()
     spec.modelname = rig.name
     _set_options(spec, world.timestep_ms / 1000)
@@ -93,11 +106,37 @@ def build_scene(rig: Rig) -> mujoco.MjModel:
     hand = hand_model(rig.hand.model, rig.hand.finger_joint1_z_m)
     home = rotation_from_rpy(np.deg2rad(rig.server.wrist_home_rpy_deg))
     add_hand(spec, hand, skin_layout(rig.skin.layout), np.array(rig.server.wrist_home_m), home)
-    for name, thing in OBJECTS.items():
-        body = spec.worldbody.add_body(name=name, pos=thing.start_m)
-        body.add_freejoint(name=name)
-        thing.build(body)
+    for name, thing in objects.items():
+        _add_object(spec, name, thing)
     return spec.compile()
+
+
+def _add_object(spec: mujoco.MjSpec, name: str, thing: SceneObject) -> None:
+    body = spec.worldbody.add_body(name=name, pos=thing.start_m)
+    if thing.hinge_axis is not None:
+        _add_hinge(body, thing.hinge_axis)
+    else:
+        body.add_freejoint(name=name)
+    thing.build(body)
+    if thing.holder:
+        weld = spec.add_equality(name=f"{name}_holder", type=mujoco.mjtEq.mjEQ_WELD, name1=name, name2="world")
+        weld.objtype = mujoco.mjtObj.mjOBJ_BODY
+        weld.data = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]  # a zero quaternion: the relative pose is that of the start
+        weld.solref = HOLDER_SOLREF
+
+
+def _add_hinge(body: mujoco.MjsBody, axis: tuple[float, float, float]) -> None:
+    """A sprung hinge that an open hand can push shut."""
+    body.add_joint(
+        name=body.name,
+        type=mujoco.mjtJoint.mjJNT_HINGE,
+        axis=axis,
+        range=HINGE_RANGE_RAD,
+        limited=True,
+        stiffness=[HINGE_NM_PER_RAD, 0, 0],
+        damping=[HINGE_NM_S_PER_RAD, 0, 0],
+        armature=0.001,
+    )
 
 
 def _set_options(spec: mujoco.MjSpec, timestep_s: float) -> None:

@@ -2,7 +2,8 @@
 
 Everything is given in the pad frame, whose z is the outward normal, as the force that the world exerts ON the skin:
 a finger that is pressed therefore reads a negative z, and shear keeps the direction in which the skin is dragged.
-A pad's taxel forces add up to the pad's force exactly. Forces are averaged over the readings of one skin period.
+A pad's taxel forces add up to the pad's force exactly. Forces are averaged over the readings of one skin period; the
+shape of the touched area is that of its end.
 """
 
 from __future__ import annotations
@@ -12,13 +13,21 @@ from dataclasses import dataclass, fields
 import mujoco
 import numpy as np
 
-from skin_teleop.messages import N_PADS, N_TAXELS
+from drivers.simulated.skin.ambient import PadPoses
+from drivers.simulated.skin.footprint import Footprint, signed_distance_m
+from drivers.simulated.skin.pad_grid import PadGrid
+from skin_teleop.messages import N_PADS
 from skin_teleop.skin_layout import SkinLayout
 from skin_teleop.transforms import Array
 
-SPREAD_PITCHES = 0.6
-"""Width (sigma) of the Gaussian over which a contact point spreads, in taxel pitches. Guess, as in simulators that
-splat contact points; it is exact in the sum, coarse for a flat face that rests on its corners."""
+SHAPE_OF_GEOM = {
+    int(mujoco.mjtGeom.mjGEOM_PLANE): "plane",
+    int(mujoco.mjtGeom.mjGEOM_SPHERE): "sphere",
+    int(mujoco.mjtGeom.mjGEOM_CAPSULE): "capsule",
+    int(mujoco.mjtGeom.mjGEOM_ELLIPSOID): "ellipsoid",
+    int(mujoco.mjtGeom.mjGEOM_CYLINDER): "cylinder",
+    int(mujoco.mjtGeom.mjGEOM_BOX): "box",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,8 @@ class SkinTruth:
     """(18, 6) N, and Nm about the pad origin."""
     slip_m_per_s: Array
     """(18,) tangential speed at the contacts, weighted by their normal force; 0 without contact."""
+    pads: PadPoses
+    """Where the pads are at the end of the period, world frame."""
 
 
 class SkinContact:
@@ -39,15 +50,17 @@ class SkinContact:
     Reading only copies what the solver found, so it is cheap; the sums are made for all readings at once.
     """
 
-    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, layout: SkinLayout) -> None:
+    def __init__(
+        self, model: mujoco.MjModel, data: mujoco.MjData, layout: SkinLayout, grid: PadGrid, footprint: Footprint
+    ) -> None:
         self._model, self._data = model, data
+        self._grid, self._footprint = grid, footprint
         self._pad_of_geom = np.full(model.ngeom, -1)
         for pad in layout.pads:
             self._pad_of_geom[model.geom(pad.name).id] = pad.index
         self._body = np.array([model.body(pad.link).id for pad in layout.pads])
         self._pad_to_link = np.array([pad.rotation for pad in layout.pads])
         self._pad_origin_m = np.array([pad.position_m for pad in layout.pads])
-        self._taxel, self._taxel_m, self._sigma_m = _taxels_of_pads(layout)
         self._notes: list[_Touches] = []
         self._readings = 0
 
@@ -75,6 +88,7 @@ class SkinContact:
         both = np.stack([self._body[pad], other], -1)
         return _Touches(
             pad=pad,
+            geom=contact.geom[index, 1 - side],
             force=data.efc_force[rows] * solved * np.where(side == 1, 1.0, -1.0)[:, None],
             frame=contact.frame[index],
             point_m=contact.pos[index],
@@ -86,20 +100,53 @@ class SkinContact:
 
     def take(self) -> SkinTruth:
         """The mean since the last call; all zero when nothing was touched."""
-        force, wrench = np.zeros((N_TAXELS + 1, 3)), np.zeros((N_PADS, 6))  # the last row belongs to no taxel
+        force, wrench = np.zeros((*self._grid.shape, 3)), np.zeros((N_PADS, 6))
         slip, pressure = np.zeros(N_PADS), np.zeros(N_PADS)
+        poses = self._pad_poses()
         for touches in _joined(self._notes):
-            pad = touches.pad
             point_m, on_pad = self._in_pad_frame(touches)
-            np.add.at(wrench, pad, on_pad)
-            np.add.at(force, self._taxel[pad], self._shares(pad, point_m)[..., None] * on_pad[:, None, :3])
             normal_n = np.abs(touches.force[:, 0])
-            np.add.at(slip, pad, normal_n * _tangential_speed(touches))
-            np.add.at(pressure, pad, normal_n)
+            np.add.at(wrench, touches.pad, on_pad)
+            np.add.at(slip, touches.pad, normal_n * _tangential_speed(touches))
+            np.add.at(pressure, touches.pad, normal_n)
+            self._spread(force, touches, point_m, on_pad[:, :3], normal_n, poses)
         n = max(1, self._readings)
         self._notes, self._readings = [], 0
         slip = np.divide(slip, pressure, out=slip, where=pressure > 0)
-        return SkinTruth(force[:N_TAXELS] / n, wrench / n, slip)
+        return SkinTruth(self._grid.collect(force) / n, wrench / n, slip, poses)
+
+    def _pad_poses(self) -> PadPoses:
+        to_world = self._data.xmat[self._body].reshape(-1, 3, 3)
+        position_m = self._data.xpos[self._body] + (to_world @ self._pad_origin_m[..., None])[..., 0]
+        return PadPoses(to_world @ self._pad_to_link, position_m)
+
+    def _spread(
+        self, force: Array, touches: _Touches, point_m: Array, on_pad_n: Array, normal_n: Array, poses: PadPoses
+    ) -> None:
+        """Add forces (n, 3) to the taxels (18, 30, 3): one footprint for each pad and geom that touch."""
+        n_geoms = self._model.ngeom
+        pair, row = np.unique(touches.pad * n_geoms + touches.geom, return_inverse=True)
+        pad, geom = pair // n_geoms, pair % n_geoms
+        total, weight, centre = np.zeros((len(pair), 3)), np.zeros((len(pair), 1)), np.zeros((len(pair), 3))
+        np.add.at(total, row, on_pad_n)
+        np.add.at(weight, row, normal_n[:, None] + TINY_N)
+        np.add.at(centre, row, point_m * (normal_n[:, None] + TINY_N))
+        shares = self._footprint.shares(pad, self._distances_m(pad, geom, poses), centre / weight)
+        np.add.at(force, pad, shares[..., None] * total[:, None])
+
+    def _distances_m(self, pad: Array, geom: Array, poses: PadPoses) -> Array:
+        """Signed distances (n, 30) of the taxels of pads (n,) from geoms (n,), m."""
+        to_geom = self._data.geom_xmat[geom].reshape(-1, 3, 3).swapaxes(1, 2)
+        turn = to_geom @ poses.rotation[pad]
+        offset_m = (to_geom @ (poses.position_m[pad] - self._data.geom_xpos[geom])[..., None])[..., 0]
+        taxel_m = self._grid.position_m[pad] @ turn.swapaxes(1, 2) + offset_m[:, None]  # (n, 30, 3)
+        distance_m = np.empty(taxel_m.shape[:2])
+        kinds = self._model.geom_type[geom]
+        for kind in set(kinds.tolist()):
+            of_kind = kinds == kind
+            size_m = self._model.geom_size[geom[of_kind]]
+            distance_m[of_kind] = signed_distance_m(SHAPE_OF_GEOM.get(kind, "mesh"), size_m, taxel_m[of_kind])
+        return distance_m
 
     def _in_pad_frame(self, touches: _Touches) -> tuple[Array, Array]:
         """Contact points (n, 3) about the pad origin and wrenches on the pad (n, 6), pad frame."""
@@ -111,13 +158,6 @@ class SkinContact:
         point_m = on_link - (self._pad_origin_m[pad, None] @ to_link)[:, 0]
         return point_m, np.concatenate([force, _cross(point_m, force) + torque], -1)
 
-    def _shares(self, pad: Array, point_m: Array) -> Array:
-        """Share (n, 30) of each contact point (n, 3, pad frame) that the pad's taxels take; rows add up to 1."""
-        apart = ((self._taxel_m[pad] - point_m[:, None]) ** 2).sum(-1)
-        weights = np.exp(-0.5 * (apart - apart.min(-1, keepdims=True)) / self._sigma_m[pad, None] ** 2)
-        shares: Array = weights / weights.sum(-1, keepdims=True)
-        return shares
-
 
 @dataclass(frozen=True)
 class _Touches:
@@ -125,6 +165,8 @@ class _Touches:
 
     pad: Array
     """(n,) pad."""
+    geom: Array
+    """(n,) what touches it."""
     force: Array
     """(n, 6) force and torque on the pad in the contact frame, N and Nm."""
     frame: Array
@@ -142,6 +184,8 @@ class _Touches:
 
 
 _ROWS = np.arange(6)
+TINY_N = 1e-9
+"""Keeps the mean contact point defined where the solver found a contact without force."""
 
 
 def _joined(notes: list[_Touches]) -> list[_Touches]:
@@ -167,24 +211,3 @@ def _cross(a: Array, b: Array) -> Array:
     """Cross product (..., 3); numpy's own takes several times longer on a dozen rows."""
     product: Array = a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
     return product
-
-
-def _taxels_of_pads(layout: SkinLayout) -> tuple[Array, Array, Array]:
-    """Per pad: canonical taxels (18, 30), their places about the pad origin (18, 30, 3), sigma of the spread (18,).
-
-    Pads with fewer than 30 taxels are filled up with index 368 at a great distance, which takes no share.
-    """
-    most = max(pad.count for pad in layout.pads)
-    taxel = np.full((len(layout.pads), most), N_TAXELS)
-    taxel_m = np.full((len(layout.pads), most, 3), 1e3)
-    for pad in layout.pads:
-        taxel[pad.index, : pad.count] = np.arange(pad.first, pad.first + pad.count)
-        taxel_m[pad.index, : pad.count] = (layout.positions_m["vendor"][pad.taxels] - pad.position_m) @ pad.rotation
-    sigma_m = [SPREAD_PITCHES * _pitch_m(taxel_m[pad.index, : pad.count]) for pad in layout.pads]
-    return taxel, taxel_m, np.array(sigma_m)
-
-
-def _pitch_m(taxels_m: Array) -> float:
-    """Mean distance to the nearest neighbour, m."""
-    apart = np.linalg.norm(taxels_m[:, None] - taxels_m, axis=-1) + np.diag(np.full(len(taxels_m), np.inf))
-    return float(apart.min(-1).mean())

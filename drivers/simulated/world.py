@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import mujoco
 import numpy as np
 
-from drivers.simulated.flux import FluxModel
 from drivers.simulated.hand_model import PALM, WRIST
-from drivers.simulated.scene import OBJECTS, build_scene, pose_from_qpos, qpos_from_pose
-from drivers.simulated.skin_contact import SkinContact
+from drivers.simulated.scene import OBJECTS, SceneObject, build_scene, pose_from_qpos, qpos_from_pose
+from drivers.simulated.skin.magnetic_skin import MagneticSkin
+from drivers.simulated.skin.parameters import SkinParameters
+from drivers.simulated.skin_contact import SkinContact, SkinTruth
 from drivers.simulated.skin_scan import SkinScan
 from skin_teleop.clock import NS_PER_MS, NS_PER_S, Stamp
 from skin_teleop.messages import MAX_OBJECTS, Truth
@@ -19,7 +22,7 @@ from skin_teleop.transforms import Array, rotation_from_quaternion
 SKIN_PERIOD_NS = 10 * NS_PER_MS
 """The vendor server's broadcast and the recorded truth: 100 Hz of simulated time."""
 OBJECT_ORDER = tuple(OBJECTS)
-"""Which object each row of `Truth.scene_pose` is; rows beyond are NaN."""
+"""Which object each row of `Truth.scene_pose` is in a live rig; rows beyond are NaN."""
 MAX_WRIST_SPEED_M_PER_S, MAX_WRIST_SPEED_RAD_PER_S = 0.6, 3.0
 """Design choice: a brisk human reach; a target that jumps is approached at this speed."""
 MAX_WRIST_LEAD_M = 0.03
@@ -31,21 +34,35 @@ LOST_BELOW_M = -0.25
 class World:
     """MuJoCo model and state of one rig, with the skin on the hand."""
 
-    def __init__(self, rig: Rig) -> None:
-        """Build the scene; raises ConfigError for an object that does not exist."""
+    def __init__(
+        self,
+        rig: Rig,
+        skin: SkinParameters | None = None,
+        objects: Mapping[str, SceneObject] = OBJECTS,
+        noise_seed: int | None = None,
+    ) -> None:
+        """Build the scene, with the standard skin and the standard objects unless others are given.
+
+        The rig's seed says which skin it is; its noise has the same seed unless another is given.
+
+        Raises ConfigError for an object that does not exist or a skin parameter out of range.
+        """
         config = rig.world or WorldConfig()
-        self.model = build_scene(rig)
+        self.model = build_scene(rig, objects)
         self.data = mujoco.MjData(self.model)
         mujoco.mj_forward(self.model, self.data)
         self.object_name = config.object
+        self._objects = objects
+        self.phase = 0
+        """What a script does now, as noted in the truth; 0 for nothing."""
         self._steps = max(1, round(rig.hand.period_ms / config.timestep_ms))
         self._step_ns = round(config.timestep_ms * NS_PER_MS)
         joints = [self.model.joint(f"joint_{k}") for k in range(16)]
         self._joint_qpos = np.array([joint.qposadr[0] for joint in joints])
         layout = skin_layout(rig.skin.layout)
-        self._contact = SkinContact(self.model, self.data, layout)
-        self._flux = FluxModel(layout, config.seed)
-        self.scan = SkinScan(self._flux.step(np.zeros_like(self._flux.rest), 0.0), config.seed)
+        self._skin = MagneticSkin(layout, config.seed, skin, noise_seed)
+        self._contact = SkinContact(self.model, self.data, layout, self._skin.grid, self._skin.footprint)
+        self.scan = SkinScan(self._counts(self._contact.take(), 0.0), layout, self._skin.parameters, config.seed)
         self.time_ns = 0
         """Simulated time."""
         self._skin_due_ns, self._skin_last_ns, self._frames = SKIN_PERIOD_NS, 0, 0
@@ -96,45 +113,72 @@ class World:
         mujoco.mju_quatIntegrate(quaternion, _limited(turn, MAX_WRIST_SPEED_RAD_PER_S * dt_s), 1.0)
 
     def _return_lost_objects(self) -> None:
-        for name, thing in OBJECTS.items():
-            joint = self.data.joint(name)
-            if joint.qpos[2] < LOST_BELOW_M:
-                joint.qpos[:] = [*thing.start_m, 1, 0, 0, 0]
-                joint.qvel[:] = 0
+        for name, thing in self._objects.items():
+            if thing.hinge_axis is None and self.data.joint(name).qpos[2] < LOST_BELOW_M:
+                self.return_object(name)
 
-    def skin_frame(self) -> Truth | None:
-        """Feed the skin and return the truth of the last skin period when one is complete, else None."""
+    def return_object(self, name: str) -> None:
+        """Put an object back where it stood at the start, at rest."""
+        joint = self.data.joint(name)
+        joint.qpos[:] = [*self._objects[name].start_m, 1, 0, 0, 0]
+        joint.qvel[:] = 0
+        if self._objects[name].holder:
+            self.hold_object(name, True)
+
+    def hold_object(self, name: str, held: bool) -> None:
+        """Let an object's holder hold it, or let go of it."""
+        self.data.eq_active[self.model.equality(f"{name}_holder").id] = held
+
+    def skin_frame(self, stamp: Callable[[int], Stamp] = Stamp.now) -> Truth | None:
+        """Feed the skin and return the truth of the last skin period when one is complete, else None.
+
+        `stamp` makes the truth's stamps from simulated time, ns.
+        """
         if self.time_ns < self._skin_due_ns:
             return None
         self._skin_due_ns += SKIN_PERIOD_NS
         truth = self._contact.take()
-        counts = self._flux.step(truth.taxel_force_n, (self.time_ns - self._skin_last_ns) / NS_PER_S)
+        counts = self._counts(truth, (self.time_ns - self._skin_last_ns) / NS_PER_S)
         self.scan.update(counts, self.time_ns)
         self._skin_last_ns = self.time_ns
         self._frames += 1
         return Truth.stamped(
-            Stamp.now(self.time_ns),
+            stamp(self.time_ns),
             self._frames,
             taxel_force=truth.taxel_force_n,
             pad_wrench=truth.pad_wrench,
             slip=truth.slip_m_per_s,
-            object_pose=pose_from_qpos(self.data.joint(self.object_name).qpos),
+            object_pose=self._object_pose(self.object_name),
             object_twist=self._twist(self.object_name),
-            phase=0,
+            phase=self.phase,
             palm_pose=pose_from_qpos(self._palm_qpos),
             scene_pose=self._scene_pose(),
         )
 
+    def _counts(self, truth: SkinTruth, dt_s: float) -> Array:
+        return self._skin.step(truth.taxel_force_n, truth.slip_m_per_s, truth.pads, dt_s)
+
     def _twist(self, name: str) -> Array:
         """Velocity (6,) of an object, m/s and rad/s, world frame; MuJoCo keeps a free body's spin in its own frame."""
+        if self._objects[name].hinge_axis is not None:
+            spin_first = np.zeros(6)
+            body = self.model.body(name).id
+            mujoco.mj_objectVelocity(self.model, self.data, mujoco.mjtObj.mjOBJ_BODY, body, spin_first, 0)
+            return np.roll(spin_first, 3)
         joint = self.data.joint(name)
         turn = rotation_from_quaternion(pose_from_qpos(joint.qpos)[3:])
         return np.concatenate([joint.qvel[:3], turn @ joint.qvel[3:]])
 
+    def _object_pose(self, name: str) -> Array:
+        if self._objects[name].hinge_axis is not None:
+            body = self.data.body(name)
+            return pose_from_qpos(np.concatenate([body.xpos, body.xquat]))
+        return pose_from_qpos(self.data.joint(name).qpos)
+
     def _scene_pose(self) -> Array:
         poses = np.full((MAX_OBJECTS, 7), np.nan)
-        for row, name in enumerate(OBJECT_ORDER):
-            poses[row] = pose_from_qpos(self.data.joint(name).qpos)
+        for row, name in enumerate(self._objects):
+            poses[row] = self._object_pose(name)
         return poses
 
 

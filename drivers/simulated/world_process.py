@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 
 from drivers.simulated.can_device import CanDevice
+from drivers.simulated.raw_skin import RawSkinDevices
 from drivers.simulated.world import World
 from drivers.simulated.xela_server import XelaServer
+from drivers.uskin.id_map import read_id_map
 from skin_teleop.bus import Latest, Publisher, RecorderFeed, announce_ready
 from skin_teleop.clock import NS_PER_MS, NS_PER_S, mono_ns
 from skin_teleop.messages import ProcessStatus, WristTarget
@@ -65,7 +67,7 @@ def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
     world = World(rig)
     with contextlib.ExitStack() as parts:
         can_device = parts.enter_context(contextlib.closing(CanDevice(rig.hand)))
-        skin = parts.enter_context(contextlib.closing(XelaServer(rig.skin.url, skin_layout(rig.skin.layout))))
+        skin = parts.enter_context(contextlib.closing(_skin_devices(rig)))
         feed = parts.enter_context(contextlib.closing(RecorderFeed(runtime)))
         publisher = parts.enter_context(contextlib.closing(Publisher(runtime, "world")))
         wrist = parts.enter_context(contextlib.closing(Latest(runtime, "server", WristTarget, "wrist")))
@@ -81,8 +83,20 @@ def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
     log.info("the simulated world stopped after %.1f simulated s", world.time_ns / NS_PER_S)
 
 
+def _skin_devices(rig: Rig) -> XelaServer | RawSkinDevices:
+    """The simulated end of the rig's skin: the vendor's server, or controllers on raw CAN."""
+    layout = skin_layout(rig.skin.layout)
+    if rig.skin.source == "raw_can":
+        return RawSkinDevices(rig.skin, read_id_map(rig.skin.id_map, rig.skin.can_channels, layout))
+    return XelaServer(rig.skin.url, layout)
+
+
 def _serve_skin(
-    world: World, skin: XelaServer, feed: RecorderFeed, publisher: Publisher, wrist: Latest[WristTarget]
+    world: World,
+    skin: XelaServer | RawSkinDevices,
+    feed: RecorderFeed,
+    publisher: Publisher,
+    wrist: Latest[WristTarget],
 ) -> None:
     """At the end of a skin period: hand out truth and counts, look for a new wrist target."""
     truth = world.skin_frame()

@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from drivers.uskin.server_frame import (
-    ALLEGRO_KIT_RIGHT,
+    ALLEGRO_KITS,
     SensorReading,
     ServerFrame,
     encode_server_frame,
@@ -76,7 +76,7 @@ class XelaServer:
             return
         self._message += 1
         reading = SensorReading(
-            model=ALLEGRO_KIT_RIGHT,
+            model=ALLEGRO_KITS[self._layout.name],
             flux=self._layout.to_vendor(counts),
             temperature_k=TAXEL_TEMPERATURE_K,
             updates_per_s=self._layout.to_vendor(updates_per_s).round(2).astype(np.float32),

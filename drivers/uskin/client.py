@@ -49,6 +49,9 @@ class SkinClient:
         """Begin to connect."""
         self._thread.start()
 
+    def check(self, now_ns: int) -> None:
+        """Nothing to look at once a second: a silent server is told by the connection and by the flags."""
+
     def join(self) -> None:
         """Wait until the thread has left; it does so soon after `stop` is set."""
         self._thread.join(JOIN_S)
@@ -96,6 +99,7 @@ class SkinClient:
             self.malformed += 1
             if self.malformed == 1:
                 log.warning("frame of %s ignored (from now on only counted): %s", self._url, error)
+                self.notices.append(("rejected", {"cause": str(error)[:MAX_TEXT_CHARS]}))
             return
         self.frames += 1
         if restarted:

@@ -1,4 +1,4 @@
-"""The skin node: the whole skin on a steady tick, by sample and hold from the vendor's server."""
+"""The skin node: the whole skin on a steady tick, by sample and hold from its source."""
 
 from __future__ import annotations
 
@@ -7,37 +7,36 @@ import threading
 import time
 from pathlib import Path
 
-from drivers.uskin.client import SkinClient
 from drivers.uskin.hold import SkinHold
+from drivers.uskin.raw_hold import RawHold
+from drivers.uskin.source import SkinSource, open_source
 from skin_teleop.bus import Publisher, RecorderFeed, announce_ready
 from skin_teleop.clock import NS_PER_S, Stamp, Ticker, mono_ns
 from skin_teleop.messages import Event, SkinFrame, SkinHealth
 from skin_teleop.rig import Rig
-from skin_teleop.skin_layout import skin_layout
 
 log = logging.getLogger(__name__)
 
 
 def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
-    """Read the skin until `stop` is set; a server that is away is dialled again and again.
+    """Read the skin until `stop` is set; a server or bus that is away is tried again and again.
 
     The process counts as ready with the first complete frame; nothing is published before it.
     """
-    hold = SkinHold(skin_layout(rig.skin.layout), rig.skin.stale_after_ms)
-    client = SkinClient(rig.skin.url, hold, stop)
+    client = open_source(rig.skin, stop)
     reports = _SkinReports(runtime, rig.skin.name)
     try:
         client.start()
         overruns = _tick(rig, runtime, client, reports, stop)
         log.info(
-            "skin %s: %d frames, %d malformed, %d late ticks", rig.skin.url, client.frames, client.malformed, overruns
+            "skin %s: %d frames, %d malformed, %d late ticks", rig.skin.name, client.frames, client.malformed, overruns
         )
     finally:
         client.join()
         reports.close()
 
 
-def _tick(rig: Rig, runtime: Path, client: SkinClient, reports: _SkinReports, stop: threading.Event) -> int:
+def _tick(rig: Rig, runtime: Path, client: SkinSource, reports: _SkinReports, stop: threading.Event) -> int:
     """Publish on absolute deadlines until `stop`; returns how many ticks were missed."""
     ticker = Ticker(NS_PER_S // rig.skin.tick_hz)
     ticks = 0
@@ -50,6 +49,7 @@ def _tick(rig: Rig, runtime: Path, client: SkinClient, reports: _SkinReports, st
             announce_ready(runtime, "skin")
         reports.frame(client, tick_ns)
         if ticks % rig.skin.tick_hz == 0:
+            client.check(tick_ns)
             reports.health(client, tick_ns)
         ticks += 1
     return ticker.overruns
@@ -64,7 +64,7 @@ class _SkinReports:
         self._feed = RecorderFeed(runtime)
         self._publisher = Publisher(runtime, "skin")
 
-    def frame(self, client: SkinClient, tick_ns: int) -> None:
+    def frame(self, client: SkinSource, tick_ns: int) -> None:
         """Publish the skin as it is at a tick (monotonic ns)."""
         hold = client.hold
         with client.lock:
@@ -78,7 +78,7 @@ class _SkinReports:
         self._feed.send(sample, self._name)
         self._publisher.send(sample, self._name)
 
-    def health(self, client: SkinClient, tick_ns: int) -> None:
+    def health(self, client: SkinSource, tick_ns: int) -> None:
         """Publish the condition of every taxel."""
         hold = client.hold
         with client.lock:
@@ -92,8 +92,8 @@ class _SkinReports:
         self._feed.send(sample, f"{self._name}_health")
         self._publisher.send(sample, f"{self._name}_health")
 
-    def notices(self, client: SkinClient) -> None:
-        """Record what the client has told: connections, losses, restarts of the server."""
+    def notices(self, client: SkinSource) -> None:
+        """Record what the client has told: connections, losses, restarts, silent controllers."""
         while client.notices:
             name, facts = client.notices.popleft()
             self._feed.send(Event.now(name, self._events, device=self._name, **facts), "events")
@@ -105,6 +105,6 @@ class _SkinReports:
         self._publisher.close()
 
 
-def _stamp(hold: SkinHold, tick_ns: int) -> Stamp:
-    """A tick's stamps: the server's newest time, the tick itself, and the wall clock at the tick."""
-    return Stamp(hold.server_time_ns, tick_ns, time.time_ns() - (mono_ns() - tick_ns))
+def _stamp(hold: SkinHold | RawHold, tick_ns: int) -> Stamp:
+    """A tick's stamps: the device's newest time, the tick itself, and the wall clock at the tick."""
+    return Stamp(hold.device_time_ns, tick_ns, time.time_ns() - (mono_ns() - tick_ns))

@@ -19,7 +19,8 @@ from skin_teleop.errors import WireError
 MAX_FRAME_BYTES = 256 * 1024
 """A frame of 368 taxels has about 20.5 kB."""
 MAX_TAXELS = 4096
-ALLEGRO_KIT_RIGHT = "XR23AHRCPP"
+ALLEGRO_KITS = {"xela_ah_right": "XR23AHRCPP", "xela_ah_left": "XR23AHLCPP"}
+"""Layout to the vendor's model name."""
 
 Counts = npt.NDArray[np.uint16]
 Floats = npt.NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Views of a window for self-distillation: contiguous blocks of taxels in the flat order, and masks inside them."""
+"""Views of a window for self-distillation: contiguous blocks of tokens in the flat order, and masks inside them."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ GLOBAL_CROPS = 2
 GLOBAL_SHARE = (0.4, 1.0)
 LOCAL_SHARE = (0.1, 0.4)
 MASKED_SHARE = (0.1, 0.5)
-"""Shares of the 368 taxels in a crop, and of a crop's taxels behind the mask (Sparsh-skin's public configuration)."""
+"""Shares of all tokens in a crop, and of a crop's tokens behind the mask (Sparsh-skin's public configuration)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Which taxels each view of each window shows."""
+    """Which tokens each view of each window shows."""
 
     wide: Tensor
-    """(2, B, Kg) int64 taxels of the global crops."""
+    """(2, B, Kg) int64 tokens of the global crops."""
     narrow: Tensor
-    """(L, B, Kl) int64 taxels of the local crops."""
+    """(L, B, Kl) int64 tokens of the local crops."""
     masked: Tensor
-    """(2, B, Kg) bool, taxels of the global crops that the student must guess."""
+    """(2, B, Kg) bool, tokens of the global crops that the student must guess."""
 
 
-def draw_views(batch: int, local_crops: int, generator: torch.Generator) -> Views:
+def draw_views(batch: int, local_crops: int, generator: torch.Generator, tokens: int = N_TAXELS) -> Views:
     """Draw the views of a batch; the same generator state gives the same views.
 
     A crop's size is drawn once for the batch, its start for every window. The masked count is a share of the crop,
-    not of all taxels: a share of 368 could hide a small crop completely.
+    not of all tokens: a share of 368 could hide a small crop completely.
     """
-    wide = _blocks((GLOBAL_CROPS, batch), GLOBAL_SHARE, generator)
-    narrow = _blocks((local_crops, batch), LOCAL_SHARE, generator)
+    wide = _blocks((GLOBAL_CROPS, batch), GLOBAL_SHARE, generator, tokens)
+    narrow = _blocks((local_crops, batch), LOCAL_SHARE, generator, tokens)
     return Views(wide, narrow, draw_masks(wide.shape, generator))
 
 
 def draw_masks(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """(crops, B, K) bool masks; each hides a share U(0.1, 0.5) of its own K taxels, at least one, at random places."""
+    """(crops, B, K) bool masks; each hides a share U(0.1, 0.5) of its own K tokens, at least one, at random places."""
     crops, batch, size = shape
     share = _uniform((crops, batch, 1), MASKED_SHARE, generator)
     count = (share * size).round().clamp(min=1)
@@ -48,9 +48,9 @@ def draw_masks(shape: torch.Size, generator: torch.Generator) -> Tensor:
     return rank < count
 
 
-def _blocks(shape: tuple[int, int], share: tuple[float, float], generator: torch.Generator) -> Tensor:
-    size = max(2, int(_uniform((1,), share, generator).item() * N_TAXELS))
-    start = torch.randint(0, N_TAXELS - size + 1, (*shape, 1), generator=generator)
+def _blocks(shape: tuple[int, int], share: tuple[float, float], generator: torch.Generator, tokens: int) -> Tensor:
+    size = max(2, int(_uniform((1,), share, generator).item() * tokens))
+    start = torch.randint(0, tokens - size + 1, (*shape, 1), generator=generator)
     return start + torch.arange(size)
 
 

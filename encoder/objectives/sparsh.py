@@ -2,20 +2,19 @@
 
 This is the intended objective. The release's slips are not repeated: masked tokens are picked by linear index, KoLeo
 works inside a crop, masks are a share of the crop and come from a seeded generator, the teacher's head starts as a
-copy of the student's, crops are paired with the other crop, and only `update_teacher` moves the centres.
+copy of the student's, crops are paired with the other crop, and only `after_update` moves the centres.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from encoder.model import SkinTokens, SparshSkinEncoder
-from encoder.objectives.crops import Views
+from encoder.objectives.crops import Views, draw_views
 from encoder.objectives.head import PrototypeHead
 from encoder.objectives.losses import (
     koleo_loss,
@@ -24,10 +23,12 @@ from encoder.objectives.losses import (
     summary_loss,
     teacher_assignment,
 )
+from encoder.objectives.objective import Objective, Outcome, Trained
 from encoder.presets import Recipe
+from encoder.schedules import Schedules
 
 
-class Network(nn.Module):
+class Network(Trained):
     """An encoder and the head that is shared by summary and patch tokens."""
 
     def __init__(self, recipe: Recipe) -> None:
@@ -56,19 +57,24 @@ class Losses:
     summary: Tensor
     masked_tokens: Tensor
     koleo: Tensor
-    student_summary: Tensor
-    """(2, B, d)"""
+    student: SkinTokens
+    """(2, B, d) and (2, B, Kg, d) of the global crops, without gradient."""
     teacher: TeacherView
+    assigned: Tensor
+    """(2, B, K) the teacher's distribution over prototypes."""
 
 
-class SparshObjective(nn.Module):
+class SparshObjective(Objective):
     """Student, its slowly following teacher, and the centres of the teacher's output."""
 
+    student: Network
+    teacher: Network
     summary_centre: Tensor
     token_centre: Tensor
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
+        self.local_crops = recipe.local_crops
         self.koleo_weight = recipe.koleo_weight
         self.centre_momentum = recipe.centre_momentum
         self.student = Network(recipe)
@@ -77,14 +83,26 @@ class SparshObjective(nn.Module):
         self.register_buffer("token_centre", torch.zeros(recipe.prototypes))
         self.train()
 
-    def train(self, mode: bool = True) -> Self:
-        """Switch the student; the teacher never drops paths."""
-        super().train(mode)
-        self.teacher.eval()
-        return self
+    def compute(self, folded: Tensor, generator: torch.Generator, schedules: Schedules, step: int) -> Outcome:
+        """Draw crops and masks and judge them; the prototypes rest while the schedule says so."""
+        self.student.head.prototypes.requires_grad_(not schedules.last_layer_frozen(step))
+        views = draw_views(len(folded), self.local_crops, generator, folded.shape[1])
+        losses: Losses = self(folded, views, schedules.teacher_temperature(step))
+        return Outcome(
+            total=losses.total,
+            terms={"summary_loss": losses.summary, "masked_token_loss": losses.masked_tokens, "koleo": losses.koleo},
+            student_summary=losses.student.summary,
+            student_tokens=losses.student.patches,
+            teacher_summary=losses.teacher.summary,
+            assigned=losses.assigned,
+            centres={
+                "summary_centre": losses.teacher.summary_logits.float().mean((0, 1)),
+                "token_centre": losses.teacher.token_logits.float().mean(0),
+            },
+        )
 
     def forward(self, folded: Tensor, views: Views, teacher_temperature: float) -> Losses:
-        """Losses of folded windows (B, 368, 60) under some views; changes nothing in the objective."""
+        """Losses of folded windows (B, N, F) under some views; changes nothing in the objective."""
         teacher = self._teach(folded, views)
         wide = self._encode(self.student, folded, views.wide, views.masked)
         narrow = self._encode(self.student, folded, views.narrow, None)
@@ -98,15 +116,15 @@ class SparshObjective(nn.Module):
         ibot = masked_token_loss(token_logits, told, views.masked)
         koleo = koleo_loss(wide.summary)
         total = dino + ibot + self.koleo_weight * n_wide * koleo
-        return Losses(total, dino, ibot, koleo, wide.summary.detach(), teacher)
+        seen = SkinTokens(wide.summary.detach(), wide.patches.detach())
+        return Losses(total, dino, ibot, koleo, seen, teacher, agreed)
 
     @torch.no_grad()
-    def update_teacher(self, teacher: TeacherView, momentum: float) -> None:
-        """After an optimiser step: let the teacher follow the student and the centres follow the teacher's output."""
-        for slow, fast in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
-            slow.lerp_(fast, 1 - momentum)
-        self.summary_centre.lerp_(teacher.summary_logits.float().mean((0, 1)), 1 - self.centre_momentum)
-        self.token_centre.lerp_(teacher.token_logits.float().mean(0), 1 - self.centre_momentum)
+    def after_update(self, outcome: Outcome, schedules: Schedules, step: int) -> None:
+        """Let the teacher follow the student and the centres follow the teacher's output."""
+        super().after_update(outcome, schedules, step)
+        self.summary_centre.lerp_(outcome.centres["summary_centre"], 1 - self.centre_momentum)
+        self.token_centre.lerp_(outcome.centres["token_centre"], 1 - self.centre_momentum)
 
     @torch.no_grad()
     def _teach(self, folded: Tensor, views: Views) -> TeacherView:

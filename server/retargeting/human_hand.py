@@ -1,4 +1,4 @@
-"""The operator's hand as the retargeting sees it: four fingertips and four bones, from 25 WebXR joints.
+"""The operator's hand as the retargeting sees it: four fingertips and twelve bones, from 25 WebXR joints.
 
 WebXR joint order (immersive-web/webxr-hand-input): 0 wrist, 1-4 thumb, 5-9 index, 10-14 middle, 15-19 ring, 20-24
 pinky, each from the metacarpal to the tip. In the WebXR wrist frame -Z points to the fingers and +Y out of the back
@@ -20,8 +20,9 @@ Handedness = Literal["left", "right"]
 
 WRIST = 0
 TIP_JOINT = {"thumb": 4, "index": 9, "middle": 14, "ring": 19}
-BONE_JOINTS = {"thumb": (2, 3), "index": (7, 8), "middle": (12, 13), "ring": (17, 18)}
-"""Joints at both ends of the last bone but one: the human counterpart of the robot link before the fingertip link."""
+BONE_JOINTS = {"thumb": (1, 2, 3, 4), "index": (6, 7, 8, 9), "middle": (11, 12, 13, 14), "ring": (16, 17, 18, 19)}
+"""Joints along the three outer bones, the human counterparts of the robot's three outer links; no metacarpal of a
+finger is among them, because headsets make those up."""
 WEBXR_WRIST_TO_OPERATOR = np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
 """p_operator = (-y, -x, -z) of the WebXR wrist frame: a proper rotation and its own inverse."""
 
@@ -42,8 +43,8 @@ class HumanHand:
 
     tip_m: Array
     """(4, 3) wrist to fingertip, m, operator frame."""
-    bone_direction: Array
-    """(4, 3) unit direction of the last bone but one, operator frame."""
+    bone: Array
+    """(4, 3, 3) unit directions of the three outer bones, operator frame."""
 
 
 def tracking_fault(keypoints_m: Array) -> str:
@@ -70,6 +71,6 @@ def human_hand(keypoints_m: Array, wrist_rotation: Array, hand: Handedness) -> H
     if hand == "left":
         points = points * [-1.0, 1.0, 1.0]
     points = points @ WEBXR_WRIST_TO_OPERATOR.T
-    bones = points[_BONES[:, 1]] - points[_BONES[:, 0]]
+    bones = np.diff(points[_BONES], axis=1)  # (4, 3, 3)
     lengths = np.linalg.norm(bones, axis=-1, keepdims=True)
     return HumanHand(points[_TIPS], bones / np.maximum(lengths, 1e-6))

@@ -1,4 +1,4 @@
-"""From the operator's hand to sixteen joint angles of the robot hand, one frame at a time."""
+"""From the operator's hand to sixteen joint angles of the robot hand, frame by frame; usable without the server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from server.retargeting.human_hand import Handedness, human_hand, tracking_fault
-from server.retargeting.objective import REST_RAD, Imitation
-from server.retargeting.solver import minimise
-from skin_teleop.hand import FINGERS, HandModel
+from server.retargeting.hand_body import PALM, hand_body
+from server.retargeting.human_hand import Handedness, tracking_fault
+from server.retargeting.imitation import REST_RAD
+from server.retargeting.solver import Solver, best_solver
+from server.retargeting.tuning import Tuning
+from skin_teleop.errors import ConfigError
+from skin_teleop.hand import FINGERS, LINK_NAMES, HandModel
 from skin_teleop.transforms import Array
+
+SCALE_RANGE = (0.5, 3.0)
+"""A fingertip of the robot's, per human one; outside this a calibration is a mistake."""
+_MIRROR = {True: 1.0, False: -1.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,25 +35,48 @@ class Retargeted:
     """(16,) True where a joint rests at a limit."""
     iterations: int
     solve_us: float
+    closest_links: tuple[str, str] = ("", "")
+    """The two links that are nearest to each other."""
+    closest_m: float = float("inf")
+    """Distance between their surfaces (capsules), m; negative is a depth."""
     held: str = ""
     """Why the last joints were kept instead of solving; empty when they are new."""
 
 
 class Retargeter:
-    """Solves frame by frame; the last answer is only where the next search starts.
+    """Solves frame by frame. Nothing looks at an earlier frame: the same hand gives exactly the same joints.
 
-    The objective looks at no earlier frame, so apart from poses with two equally good answers the same hand gives the
-    same joints whatever came before.
+    A human hand of the other side than the robot's is mirrored. `scale` is one number or one per finger, robot
+    fingertip distance per human one; raises ConfigError where it is not between 0.5 and 3.
     """
 
-    def __init__(self, model: HandModel, scale: float, hand: Handedness = "right") -> None:
+    def __init__(
+        self,
+        model: HandModel,
+        scale: npt.ArrayLike,
+        hand: Handedness = "right",
+        *,
+        tuning: Tuning | None = None,
+        solver: Solver | None = None,
+    ) -> None:
         self.model = model
-        self.scale = scale
+        self.scale = np.broadcast_to(np.asarray(scale, float), (4,)).copy()
+        if not ((self.scale >= SCALE_RANGE[0]) & (self.scale <= SCALE_RANGE[1])).all():
+            raise ConfigError("a hand scale", found=str(self.scale), allowed=f"{SCALE_RANGE[0]} to {SCALE_RANGE[1]}")
         self.hand: Handedness = hand
-        self._lower = float32_at_least(model.lower_rad).reshape(4, 4)
-        self._upper = -float32_at_least(-model.upper_rad).reshape(4, 4)
-        self._warm_start = np.clip([REST_RAD[finger] for finger in FINGERS], self._lower, self._upper)
-        self.last = Retargeted(self._warm_start.reshape(16), np.zeros(4), np.zeros(16, bool), 0, 0.0)
+        rest = model.mirrored(np.array([REST_RAD[finger] for finger in FINGERS]).reshape(16))
+        self._solver = solver or best_solver(model, rest, tuning or Tuning())
+        self._side = _MIRROR[("left" in model.name) == (hand == "left")]
+        body = hand_body(model)[0]
+        self._lower, self._upper = body["lower_rad"], body["upper_rad"]
+        links = body["capsule_link"][body["pair"][: body["pairs"]]]
+        self._pair_names = [(_link_name(one), _link_name(two)) for one, two in links]
+        self.last = Retargeted(np.clip(rest, self._lower, self._upper), np.zeros(4), np.zeros(16, bool), 0, 0.0)
+
+    @property
+    def solver_name(self) -> str:
+        """`compiled` or `numpy`."""
+        return self._solver.name
 
     def solve(self, keypoints_m: Array, wrist_rotation: Array) -> Retargeted:
         """Joints for one frame of `keypoints_m` (25, 3) m and `wrist_rotation` (3, 3), both in one reference space.
@@ -53,30 +84,26 @@ class Retargeter:
         A hand that cannot be human is not solved: the last answer comes back with the reason in `held`.
         """
         started = time.perf_counter_ns()
-        fault = tracking_fault(keypoints_m) or (
-            "" if np.isfinite(wrist_rotation).all() else "the wrist has no rotation"
-        )
-        if fault:
-            return dataclasses.replace(self.last, iterations=0, solve_us=0.0, held=fault)
-        asked = Imitation.of(human_hand(keypoints_m, wrist_rotation, self.hand), self.model, self.scale)
-        solution = minimise(asked.around, self._warm_start, self._lower, self._upper)
-        self._warm_start = solution.q_rad
-        at_limit = (solution.q_rad <= self._lower) | (solution.q_rad >= self._upper)
+        solved = self._solver.retarget(keypoints_m, wrist_rotation, self._side, self.scale)
+        if solved is None:
+            why = tracking_fault(keypoints_m) or "the wrist has no rotation"
+            return dataclasses.replace(self.last, iterations=0, solve_us=0.0, held=why)
+        q_rad, report = solved
         self.last = Retargeted(
-            solution.q_rad.reshape(16),
-            solution.at.tip_error_m,
-            at_limit.reshape(16),
-            solution.iterations,
+            q_rad,
+            report["tip_error_m"].copy(),
+            (q_rad <= self._lower) | (q_rad >= self._upper),
+            int(report["iterations"]),
             (time.perf_counter_ns() - started) / 1000,
+            self._pair_names[report["closest_pair"]],
+            float(report["closest_m"]),
         )
         return self.last
 
+    def solve_all(self, keypoints_m: Array) -> list[Retargeted]:
+        """Answers for frames (T, 25, 3) m of a data set, given in their own wrist frames."""
+        return [self.solve(frame, np.eye(3)) for frame in keypoints_m]
 
-def float32_at_least(values: Array) -> Array:
-    """The smallest float32 numbers that are not below `values`, as float64.
 
-    Targets travel as float32; a limit rounded outwards would let them pass it by 1e-8 rad.
-    """
-    rounded = values.astype(np.float32)
-    up = np.where(rounded < values, np.nextafter(rounded, np.float32(np.inf)), rounded)
-    return up.astype(float)
+def _link_name(link: int) -> str:
+    return "palm" if link == PALM else LINK_NAMES[link]

@@ -11,32 +11,21 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from skin_teleop.cli.doctor_devices import Finding, devices
 from skin_teleop.rig import Rig, load_rig
 
 MIN_FREE_GB = 5.0
-NETWORK_CLASS = Path("/sys/class/net")
 BASE_PACKAGES = ("numpy", "msgspec", "pyzmq", "python-can", "pyserial", "fastapi", "uvicorn", "websockets", "zarr")
 EXTRAS = {"sim": "mujoco", "train": "torch"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    state: Literal["ok", "note", "fault"]
-    found: str
-    fix: str = ""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +55,10 @@ def examine(rig: Rig) -> Iterator[Finding]:
     yield from _packages()
     yield _runtime_folder()
     yield _disk(Path(rig.recorder.folder))
-    yield from _can(rig)
-    yield _serial_ports()
-    yield _skin_server(rig)
+    yield from devices(rig)
+    if rig.world is not None and rig.skin.source == "xela_server":
+        address = urlsplit(rig.skin.url)
+        yield _free_port("simulated skin", address.hostname or "127.0.0.1", address.port or 80, "the port in skin.url")
     yield _free_port("server port", rig.server.host, rig.server.port, "server.port")
     yield Finding("certificates", "note", "none: pages are served on loopback only", "nothing to do on one machine")
     yield Finding(
@@ -114,40 +104,6 @@ def _disk(folder: Path) -> Finding:
     if free_gb < MIN_FREE_GB:
         return Finding("disk", "fault", f"{free_gb:.1f} GB free at {existing}", "an hour of recording needs 1.4 GB")
     return Finding("disk", "ok", f"{free_gb:.0f} GB free, about {free_gb / 1.4:.0f} h of recording at 1.4 GB/h")
-
-
-def _can(rig: Rig) -> Iterator[Finding]:
-    names = sorted(p.name for p in NETWORK_CLASS.glob("*can*")) if NETWORK_CLASS.is_dir() else []
-    wanted = rig.hand.can_channel
-    if rig.hand.can_interface != "socketcan":
-        yield Finding("CAN", "ok", f"{rig.hand.can_interface}, channel {wanted}")
-    elif wanted in names:
-        yield Finding("CAN", "ok", f"{wanted} exists")
-    else:
-        fix = f"plug the adapter in, then: ip link set {wanted} up type can bitrate {rig.hand.bitrate} restart-ms 100"
-        yield Finding("CAN", "fault", f"no interface {wanted}; found {', '.join(names) or 'none'}", fix)
-
-
-def _serial_ports() -> Finding:
-    from serial.tools import list_ports  # slow to import, and only the doctor needs it
-
-    ports = [port.device for port in list_ports.comports()]
-    return Finding(
-        "serial ports", "ok" if ports else "note", ", ".join(ports) or "none (needed for slcan adapters only)"
-    )
-
-
-def _skin_server(rig: Rig) -> Finding:
-    address = urlsplit(rig.skin.url)
-    host, port = address.hostname or "127.0.0.1", address.port or 80
-    if rig.world is not None:
-        return _free_port("simulated skin", host, port, "the port in skin.url")
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError as error:
-        fix = "start it: xela_server -f /etc/xela/xServ.ini; its second USB cable carries the 5 V supply"
-        return Finding("skin server", "fault", f"{rig.skin.url}: {error}", fix)
-    return Finding("skin server", "ok", f"{rig.skin.url} answers")
 
 
 def _free_port(what: str, host: str, port: int, key: str) -> Finding:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from encoder.presets import PRESETS
+from encoder.presets import OBJECTIVES, PRESETS
 from encoder.run_folder import new_folder, newest_unfinished
 from encoder.training_extra import require_training_extra
 from skin_teleop.cli.probe import load_recordings, plain_numbers, probe_table
@@ -21,6 +21,7 @@ from skin_teleop.skin_layout import GEOMETRIES
 
 if TYPE_CHECKING:
     from encoder.pretrain import PretrainResult
+    from encoder.session_data import TactileRecording
 
 RUNS = Path("runs")
 
@@ -29,6 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("sessions", nargs="+", metavar="SESSION", help="session folders")
     parser.add_argument("--preset", choices=PRESETS, default="demo", help="size and recipe")
+    parser.add_argument("--objective", choices=OBJECTIVES, default="sparsh", help="what is learnt (default: sparsh)")
+    parser.add_argument("--dry-run", action="store_true", help="say how much work it is, train nothing, write nothing")
     parser.add_argument("--max-time", type=float, default=60.0, metavar="S", help="seconds of training, about")
     parser.add_argument("--steps", type=int, help="exact number of steps; repeats a run exactly")
     parser.add_argument(
@@ -50,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     folder = options.out or (newest_unfinished(RUNS) if options.resume else new_folder(RUNS, options.preset))
     recordings = load_recordings(options.sessions)
+    if options.dry_run:
+        return _dry_run(console, options, recordings)
     with stop_on_interrupt() as stop, _progress(console) as progress:
         task = progress.add_task("pretraining", total=None, loss=math.nan)
         try:
@@ -57,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
                 recordings,
                 folder,
                 preset_name=options.preset,
+                objective=options.objective,
                 steps=options.steps,
                 max_time_s=options.max_time,
                 seed=options.seed,
@@ -71,6 +77,23 @@ def run(options: argparse.Namespace) -> int:
     _report(console, result)
     if options.json:
         options.json.write_text(json.dumps(plain_numbers(dataclasses.asdict(result)), indent=2) + "\n")
+    return 0
+
+
+def _dry_run(console: Console, options: argparse.Namespace, recordings: list[TactileRecording]) -> int:
+    from encoder.dry_run import estimate
+
+    work = estimate(
+        recordings,
+        preset_name=options.preset,
+        objective=options.objective,
+        steps=options.steps,
+        max_time_s=options.max_time,
+        geometry=options.geometry,
+    )
+    console.print(work.text())
+    if options.json:
+        options.json.write_text(json.dumps(dataclasses.asdict(work), indent=2) + "\n")
     return 0
 
 
@@ -93,6 +116,8 @@ def _report(console: Console, result: PretrainResult) -> None:
         console.print(probe_table(result.probe))
     else:
         console.print(f"no probe: {result.probe_skipped}")
+    for alarm in result.alarms:
+        console.print(f"alarm while training: {alarm}")
     console.print(
         f"{result.steps} steps in {result.seconds:.0f} s, loss {result.loss_first:.3f} -> {result.loss_last:.3f}; "
         f"the {result.exported} is in {result.run}"

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dataset_tools.catalogue import Hours, Wanted, collection_hours, label_times, session_folders
+from dataset_tools.checks.finding import counted
 from dataset_tools.reader import open_session
-from dataset_tools.session_folder import META_FILE
 from dataset_tools.statistics import session_statistics
 from skin_teleop.errors import SessionError
 
@@ -17,6 +18,12 @@ from skin_teleop.errors import SessionError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("folder", nargs="?", default="sessions", type=Path, help="folder that holds the sessions")
+    parser.add_argument("--object", default="", help="only sessions with this object")
+    parser.add_argument("--action", default="", help="only sessions with a label of this action")
+    parser.add_argument("--operator", default="", help="only sessions of this operator's pseudonym")
+    parser.add_argument("--quality", default="", help="only sessions with a label of this quality")
+    parser.add_argument("--min-seconds", type=float, default=0.0, help="only sessions that last at least so long, s")
+    parser.add_argument("--hours", action="store_true", help="sum up hours by action and object instead of listing")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, with figures of every stream")
 
 
@@ -28,7 +35,10 @@ def run(options: argparse.Namespace) -> int:
             found="no such folder",
             next_step="skin-teleop sessions FOLDER",
         )
-    folders = [path.parent for path in sorted(options.folder.glob(f"[!.]*/{META_FILE}"))]
+    wanted = Wanted(options.object, options.action, options.operator, options.quality, options.min_seconds)
+    folders = [path for path in session_folders(options.folder) if wanted == Wanted() or _fits(path, wanted)]
+    if options.hours:
+        return _show_hours(collection_hours(path for path in folders if _fits(path, wanted)), as_json=options.json)
     found = [describe(folder) for folder in folders]
     if options.json:
         print(json.dumps(found, indent=2))
@@ -37,6 +47,26 @@ def run(options: argparse.Namespace) -> int:
         print(one_line(session))
     if not found:
         print(f"no sessions in {options.folder}")
+    return 0
+
+
+def _fits(path: Path, wanted: Wanted) -> bool:
+    """A session that cannot be opened fits nothing."""
+    try:
+        session = open_session(path)
+        return wanted.fits(session, label_times(session))
+    except SessionError:
+        return False
+
+
+def _show_hours(hours: Hours, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(hours.to_json(), indent=2))
+        return 0
+    print(f"{counted(hours.sessions, 'session')}, {hours.recorded:.3f} h recorded")
+    for title, sums in (("action", hours.by_action), ("object", hours.by_object)):
+        for word, value in sorted(sums.items(), key=lambda pair: -pair[1]):
+            print(f"  {title}  {word or '-'}  {value:.4f} h")
     return 0
 
 

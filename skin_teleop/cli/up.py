@@ -12,6 +12,7 @@ import segno
 
 from server.certificates import lan_addresses, machine_identity
 from server.invitations import ask_for_invitation
+from skin_teleop.cli.first_motion import confirm_first_motion
 from skin_teleop.cli.supervisor import RunningRig
 from skin_teleop.rig import Rig, load_rig
 
@@ -23,6 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lan", action="store_true", help="serve https to the local network, for a headset on the same Wi-Fi"
     )
+    parser.add_argument(
+        "--first-motion", action="store_true", help="a new hand: ask, then ramp its torque limits from 20 %% over 60 s"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     rig = load_rig(options.rig)
     rig = rig.on_free_ports() if options.free_ports else rig
     rig = for_local_network(rig) if options.lan else rig
+    rig = confirm_first_motion(rig) if options.first_motion else rig
     try:
         with RunningRig(rig) as running:
             _welcome(running)

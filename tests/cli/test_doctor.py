@@ -34,7 +34,7 @@ def test_a_taken_port_is_a_fault_with_its_fix() -> None:
 def test_a_missing_can_interface_comes_with_the_command_that_brings_it_up() -> None:
     rig = dataclasses.replace(load_rig("simulated").on_free_ports(), world=None)
     rig = dataclasses.replace(rig, hand=dataclasses.replace(rig.hand, can_interface="socketcan", can_channel="can7"))
-    state, text = states(rig)["CAN"]
+    state, text = states(rig)["CAN can7"]
     assert state == "fault"
     assert "ip link set can7 up type can bitrate 1000000" in text
 

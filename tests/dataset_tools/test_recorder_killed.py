@@ -7,6 +7,7 @@ that stalls stalls the recorder too.
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dataset_tools.reader import open_session
 from dataset_tools.recovery import recover_folder
@@ -23,7 +25,8 @@ from skin_teleop.clock import NS_PER_MS, Stamp, mono_ns
 from skin_teleop.messages import JointState, RecorderCommand, RecorderStatus
 from skin_teleop.rig import Rig
 
-KILLS = 10
+KILLS = int(os.environ.get("SKIN_TELEOP_KILLS", "10"))
+"""Set SKIN_TELEOP_KILLS=100 for the long run; `pytest -s` prints its figures."""
 RECORDER = """
 import sys, threading
 from pathlib import Path
@@ -94,8 +97,9 @@ def kill_while_recording(rig: Rig, runtime: Path, moment_s: float, wait_s: float
     return feeder, t_kill_ns
 
 
+@pytest.mark.timeout(60 + 20 * KILLS)
 def test_at_most_100_ms_of_rows_are_lost_at_a_kill(rig, runtime, wait_factor):
-    rng, promised = random.Random(11), 0
+    rng, promised, losses_ms = random.Random(11), 0, []
     for k in range(KILLS):
         moment_s = rng.uniform(0.05, 0.5) + 0.1 * wait_factor
         feeder, t_kill_ns = kill_while_recording(rig, runtime / str(k), moment_s, 20 * wait_factor)
@@ -106,8 +110,14 @@ def test_at_most_100_ms_of_rows_are_lost_at_a_kill(rig, runtime, wait_factor):
         expected = sum(row.t_mono <= t_kill_ns - allowed_ns for row in feeder.sent)
         promised += expected
         assert expected <= stream.rows <= len(feeder.sent)
+        last_ns = int(stream.t_mono[-1]) if stream.rows else feeder.sent[0].t_mono
+        losses_ms.append(max(0.0, (t_kill_ns - last_ns) / NS_PER_MS))
         stored = {field: stream[field] for field in stream.fields}
         for i in range(stream.rows):
             for field, column in stored.items():
                 assert np.array_equal(column[i], getattr(feeder.sent[i], field)), (i, field)
     assert promised > 100
+    print(
+        f"\n{KILLS} kills while recording: 0 corrupt, last row before the kill "
+        f"{np.median(losses_ms):.0f} ms (median), {max(losses_ms):.0f} ms (longest)"
+    )

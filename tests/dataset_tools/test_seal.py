@@ -194,7 +194,8 @@ def test_a_kill_during_the_seal_costs_nothing(record, tmp_path):
     original = record(seconds=2.0)
     expected = contents(original)
     rng, killed = random.Random(4), 0
-    for k in range(6):
+    kills = int(os.environ.get("SKIN_TELEOP_KILLS", "6"))  # 100 for the long run
+    for k in range(kills):
         live = tmp_path / f"copy{k}.rec"
         shutil.copytree(original, live)
         process = subprocess.Popen(
@@ -219,6 +220,7 @@ def test_a_kill_during_the_seal_costs_nothing(record, tmp_path):
         assert contents(sealed) == expected
         assert not list(sealed.glob("*.tmp-*")) and not (sealed / "wal").exists()
     assert killed >= 1
+    print(f"\n{kills} kills aimed at the seal, {killed} hit it: 0 corrupt, 0 rows lost")
 
 
 def test_a_session_that_is_being_recorded_is_left_alone(record):

@@ -16,11 +16,12 @@ import zmq
 from drivers.allegro import codec, node, startup
 from drivers.allegro.codec import FingerPose, FingerTorque, HandInfo, HandStatus, Servo, SetPeriod
 from drivers.allegro.safety import HandState
-from drivers.allegro.scales import counts_from_radians, torque_from_pwm
+from drivers.allegro.scales import PWM_PER_NM, hand_scale
 from drivers.can_local.bus import LocalCanBus
+from drivers.simulated.light_hand import LightHand
 from skin_teleop.bus import CommandSender, Publisher, endpoint
 from skin_teleop.clock import ABSENT_NS, NS_PER_S, Stamp, mono_ns
-from skin_teleop.errors import DeviceError
+from skin_teleop.errors import ConfigError, DeviceError
 from skin_teleop.hand import hand_model
 from skin_teleop.messages import Event, HandCommand, HandHealth, JointState, JointTarget, Message, decode
 from skin_teleop.rig import Rig, load_rig
@@ -82,13 +83,13 @@ class ScriptedHand:
             case SetPeriod(position_ms, _, _):
                 self._period_s = position_ms / 1000
             case FingerTorque(finger, pwm):
-                self._torque_nm[4 * finger : 4 * finger + 4] = torque_from_pwm(np.array(pwm))
+                self._torque_nm[4 * finger : 4 * finger + 4] = np.array(pwm) / PWM_PER_NM
 
     def _stream(self, bus: can.BusABC) -> None:
         if self.paused.is_set():
             return
         self.position_rad += MOBILITY_RAD_PER_S_NM * self._torque_nm * self._period_s
-        counts = counts_from_radians(self.position_rad).tolist()
+        counts = hand_scale("allegro_v4_right").counts_from_radians(self.position_rad).tolist()
         for finger in sorted({0, 1, 2, 3} - self.silent_fingers):
             self._send(bus, FingerPose(finger, tuple(counts[4 * finger : 4 * finger + 4])))
 
@@ -107,7 +108,7 @@ class Bench:
 
     def __init__(self, runtime: Path, rig: Rig, wait_factor: float) -> None:
         self.samples: list[tuple[Message, str]] = []
-        self.error: DeviceError | None = None
+        self.error: DeviceError | ConfigError | None = None
         self._wait_factor = wait_factor
         self._pull = zmq.Context.instance().socket(zmq.PULL)
         self._pull.bind(endpoint(runtime, "recorder.pull"))
@@ -121,7 +122,7 @@ class Bench:
     def _run(self, rig: Rig, runtime: Path) -> None:
         try:
             node.run(rig, runtime, self._stop)
-        except DeviceError as error:
+        except (DeviceError, ConfigError) as error:
             self.error = error
 
     def drain(self) -> None:
@@ -216,7 +217,12 @@ def test_start_up_and_shut_down_are_in_order_on_the_wire(hand, bench, runtime):
 
 def test_every_cycle_is_recorded_with_its_stamps(hand, bench):
     started = bench()
-    started.until(lambda: len(started.of(JointState)) >= 50 and len(started.of(HandHealth)) >= 2, "two health reports")
+    started.until(lambda: len(started.of(JointState)) >= 50, "50 cycles ran")
+
+    def reported() -> bool:
+        return any(np.isfinite(health.temperature).all() for health in started.of(HandHealth))
+
+    started.until(reported, "a health report has every temperature")
     states = started.of(JointState)
     assert [state.seq for state in states] == list(range(len(states)))
     assert all(state.t_dev == ABSENT_NS for state in states)
@@ -259,7 +265,7 @@ def test_without_arm_targets_move_nothing(hand, bench):
         time.sleep(0.01)
     started.drain()
     assert started.states() == ["READY"]
-    assert {event.pwm for event in hand.heard if isinstance(event, FingerTorque)} == {(0, 0, 0, 0)}
+    assert {event.wire for event in hand.heard if isinstance(event, FingerTorque)} == {(0, 0, 0, 0)}
 
 
 def test_an_emergency_stop_cuts_power_until_disarm_and_arm(hand, bench):
@@ -277,7 +283,7 @@ def test_an_emergency_stop_cuts_power_until_disarm_and_arm(hand, bench):
         started.target(GOAL)
         time.sleep(0.01)
     torques = [event for event in after[5:] if isinstance(event, FingerTorque)]
-    assert {event.pwm for event in torques} <= {(0, 0, 0, 0)}
+    assert {event.wire for event in torques} <= {(0, 0, 0, 0)}
     started.command("disarm")
     started.until_state("OFF")
     started.command("arm")
@@ -309,8 +315,36 @@ def test_a_hand_that_falls_silent_is_woken_up_again_and_needs_a_new_arm(hand, be
         started.target(GOAL)
         time.sleep(0.01)
     started.drain()
-    assert started.states() == ["READY", "FOLLOW", "FAULT", "READY"]
-    assert [e.facts["cause"] for e in started.of(Event)][2] == "pose frames stopped"
+    assert started.states() == ["READY", "FOLLOW", "HOLD", "RELAX", "FAULT", "READY"]
+    causes = [e.facts["cause"] for e in started.of(Event)]
+    assert (causes[2], causes[4]) == ("pose frames paused", "pose frames stopped")
+
+
+def test_a_hand_that_pauses_gets_no_torque_and_goes_on_without_a_new_arm(hand, bench, wait_factor):
+    started = bench()
+    started.until_state("READY")
+    started.command("arm")
+    started.until_state("FOLLOW", target_rad=GOAL)
+    heard = len(hand.heard)
+    hand.paused.set()
+    started.until_state("HOLD", target_rad=GOAL)
+    started.until(lambda: hand.heard[heard:].count(ZERO_TORQUES[0]) >= 2, "zero torque is sent")
+    hand.paused.clear()
+    started.until_state("FOLLOW", target_rad=GOAL)
+    assert started.states() == ["READY", "FOLLOW", "HOLD", "FOLLOW"]
+    assert Servo(False) not in hand.heard[heard:]
+
+
+def test_a_servo_that_went_off_by_itself_is_a_fault_and_the_hand_is_started_anew(hand, bench):
+    started = bench()
+    started.until_state("READY")
+    started.command("arm")
+    hand.status = HandStatus(0)
+    started.until(lambda: "FAULT" in started.states(), "the lost servo is a fault")
+    hand.status = HandStatus.SERVO_ON
+    started.until_state("READY")
+    assert started.of(Event)[1].facts["cause"] == "the hand's servo is off"
+    assert hand.heard.count(Servo(True)) >= 2
 
 
 def test_one_dead_finger_counts_as_silence(hand, bench):
@@ -363,3 +397,127 @@ def test_an_interface_that_cannot_be_opened_is_told_with_the_command_to_run(rig,
     )
     with pytest.raises(DeviceError, match="next: ip link set can7 up type can bitrate 1000000"):
         node.run(missing, runtime, threading.Event())
+
+
+MIDDLE_IS_FAR_ENOUGH_RAD = 0.1
+
+
+@pytest.mark.parametrize(
+    ("model", "interface"),
+    [("allegro_v5_right_a", "virtual"), ("allegro_v5_left_b", "skin_teleop_local"), ("allegro_v4_left", "virtual")],
+)
+def test_every_kind_of_hand_follows_a_target(rig, bench, model, interface):
+    config = dataclasses.replace(rig.hand, model=model, can_interface=interface, can_channel=model, device_id=1)
+    with LightHand(config) as twin:
+        started = bench(dataclasses.replace(rig, hand=config))
+        started.until_state("READY")
+        goal = twin.position_rad + MIDDLE_IS_FAR_ENOUGH_RAD
+        started.command("arm")
+
+        def arrived() -> bool:
+            started.target(goal)
+            return np.abs(twin.position_rad - goal).max() < 0.03
+
+        started.until(arrived, "the hand is at the goal", 10)
+        started.until(lambda: bool(started.of(HandHealth)), "a health report")
+        assert np.isnan(started.of(HandHealth)[-1].pressure).all() == ("v4" in model)
+        np.testing.assert_allclose(started.of(JointState)[-1].target, goal, atol=0.02)
+        started.close()
+
+
+def test_a_hand_that_gets_hot_is_shut_off_until_a_person_has_looked(rig, bench):
+    with LightHand(rig.hand) as twin:
+        started = bench()
+        started.until_state("READY")
+        twin.device.hand.temperature_c[1, 2] = 95
+        started.until_state("FAULT")
+        assert started.of(Event)[-1].facts["cause"] == "the hand reports 95 degC at a joint"
+        started.until(lambda: not twin.device.hand.servo_on, "the servo is off")
+        started.close()
+
+
+def test_the_wrong_kind_of_hand_never_gets_power(rig, bench):
+    with LightHand(dataclasses.replace(rig.hand, model="allegro_v4_left")) as twin:
+        started = bench()
+        started.until(lambda: started.error is not None, "the node gives up")
+        assert "found: left hand (by its info)" in str(started.error)
+        assert not twin.device.hand.servo_on
+
+
+def test_on_a_bad_wire_the_node_counts_and_carries_on(rig, bench):
+    with LightHand(rig.hand) as twin:
+        started = bench()
+        started.until_state("READY")
+        twin.faults.drop_share, twin.faults.duplicate_share, twin.faults.bit_error_share = 0.1, 0.1, 0.1
+        cycles = len(started.of(JointState))
+        started.until(lambda: len(started.of(JointState)) > cycles + 100, "100 more cycles")
+        assert started.error is None
+        started.close()
+
+
+def test_an_unplugged_hand_that_comes_back_is_started_anew(rig, bench):
+    with LightHand(rig.hand) as twin:
+        started = bench()
+        started.until_state("READY")
+        twin.faults.unplugged = True
+        started.until_state("FAULT")
+        twin.faults.unplugged = False
+        started.until_state("READY")
+        started.until(lambda: twin.device.hand.servo_on, "the servo is on again")
+        started.close()
+
+
+def test_two_hands_share_one_bus(rig, bench, runtime, wait_factor):
+    """Two nodes, two runtime folders, device ids 0 and 1 on one channel: neither hears the other's hand."""
+    second = dataclasses.replace(rig.hand, model="allegro_v4_left", device_id=1)
+    other_runtime = runtime / "b"
+    other_runtime.mkdir()
+    with LightHand(rig.hand) as right, LightHand(second) as left:
+        started = bench()
+        other = Bench(other_runtime, dataclasses.replace(rig, hand=second), wait_factor)
+        started.until_state("READY")
+        other.until_state("READY")
+        started.close()
+        other.until(lambda: not right.device.hand.servo_on, "the right hand is off")
+        assert left.device.hand.servo_on
+        other.close()
+        other.until(lambda: not left.device.hand.servo_on, "the left hand is off")
+
+
+def test_zero_offsets_are_taken_off_what_the_hand_reports(rig, bench, tmp_path):
+    file = tmp_path / "hands.toml"
+    file.write_text(f'["SIM40R01"]\nzero_offset_rad = {[0.1] * 16}\n')
+    calibrated = dataclasses.replace(rig.hand, calibration_file=str(file))
+    with LightHand(rig.hand) as twin:
+        started = bench(dataclasses.replace(rig, hand=calibrated))
+        started.until(lambda: len(started.of(JointState)) > 5, "cycles ran")
+        np.testing.assert_allclose(started.of(JointState)[-1].position, twin.position_rad - 0.1, atol=2e-4)
+        started.close()
+
+
+def test_a_hand_that_its_calibration_file_does_not_know_gets_no_power(rig, bench, tmp_path):
+    file = tmp_path / "hands.toml"
+    file.write_text('["5TBR0017"]\n')
+    with LightHand(rig.hand) as twin:
+        started = bench(dataclasses.replace(rig, hand=dataclasses.replace(rig.hand, calibration_file=str(file))))
+        started.until(lambda: started.error is not None, "the node gives up")
+        assert "found: serial number 'SIM40R01'; allowed: 5TBR0017" in str(started.error)
+        assert not twin.device.hand.servo_on
+
+
+def test_a_first_motion_uses_a_fifth_of_the_torque(rig, bench):
+    first = dataclasses.replace(rig.hand, first_motion=True)
+    with LightHand(rig.hand) as twin:
+        started = bench(dataclasses.replace(rig, hand=first))
+        started.until_state("READY")
+        started.command("arm")
+        started.until_state("FOLLOW", target_rad=twin.position_rad + 0.5)
+        for _ in range(30):
+            started.target(twin.position_rad + 0.5)
+            time.sleep(0.01)
+        started.drain()
+        limit_nm = hand_scale(first.model, 0x0402).torque_limit_nm
+        largest_nm = np.abs([state.torque_command for state in started.of(JointState)]).max(0)
+        assert (largest_nm > 0).any()
+        assert (largest_nm <= 0.25 * limit_nm).all()
+        started.close()

@@ -56,7 +56,9 @@ def test_without_version_other_frames_do_not_stand_in_for_the_info():
         startup.due(ms * NS_PER_MS)
     assert not startup.done
     startup.check_patience(9 * NS_PER_S)
-    with pytest.raises(DeviceError, match=r'version it is.*next: if it is a V4 hand, set hardware_version = "v4"'):
+    with pytest.raises(
+        DeviceError, match=r'version it is.*next: if it is an allegro_v4_right, set hardware_version = "v4"'
+    ):
         startup.check_patience(10 * NS_PER_S)
 
 

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from drivers.allegro.scales import hand_scale
 from drivers.simulated.scene import OBJECTS, build_scene, pose_from_qpos, qpos_from_pose, scene_at
 from skin_teleop.errors import ConfigError
 from skin_teleop.hand import hand_model
@@ -48,6 +49,28 @@ def test_links_stand_where_the_kinematics_says(model: mujoco.MjModel, seed: int)
         link = data.body(f"link_{k}")
         np.testing.assert_allclose(in_palm(data, link.xpos), posture.link_position_m[k], atol=1e-9)
         np.testing.assert_allclose(palm.T @ link.xmat.reshape(3, 3), posture.link_rotation[k], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"), [("allegro_v4_left", "xela_ah_left"), ("allegro_v5_right_b", "xela_ah_right")]
+)
+def test_other_hands_are_built_from_their_own_tables(name: str, layout: str) -> None:
+    rig = dataclasses.replace(
+        RIG,
+        hand=dataclasses.replace(RIG.hand, model=name),
+        skin=dataclasses.replace(RIG.skin, layout=layout),
+    )
+    hand, other = hand_model(name, rig.hand.finger_joint1_z_m), build_scene(rig)
+    q_rad = np.random.default_rng(1).uniform(hand.lower_rad, hand.upper_rad)
+    data, posture = posed(other, q_rad), hand_posture(hand, q_rad)
+    for k in range(16):
+        np.testing.assert_allclose(in_palm(data, data.body(f"link_{k}").xpos), posture.link_position_m[k], atol=1e-9)
+    limits_nm = [other.actuator(f"joint_{k}").forcerange[1] for k in range(16)]
+    version = 0x0402 if "v4" in name else None
+    np.testing.assert_allclose(limits_nm, hand_scale(name, version).torque_limit_nm)
+    ranges = np.array([other.joint(f"joint_{k}").range for k in range(16)])
+    np.testing.assert_allclose(ranges, np.stack([hand.lower_rad, hand.upper_rad], -1))
+    assert {pad.link for pad in skin_layout(layout).pads} <= {other.body(k).name for k in range(other.nbody)}
 
 
 def test_a_bare_hand_has_lower_knuckles() -> None:
@@ -112,6 +135,13 @@ def test_nothing_touches_the_hand_at_home(model: mujoco.MjModel) -> None:
 def test_an_unknown_object_is_refused_by_name() -> None:
     world = dataclasses.replace(RIG.world, object="teapot")
     with pytest.raises(ConfigError, match=r"teapot.*allowed: pringle, legopool"):
+        build_scene(dataclasses.replace(RIG, world=world))
+
+
+@pytest.mark.parametrize("timestep_ms", [0.0, -1.0, 50.0, float("nan")])
+def test_an_impossible_time_step_is_refused(timestep_ms: float) -> None:
+    world = dataclasses.replace(RIG.world, timestep_ms=timestep_ms)
+    with pytest.raises(ConfigError, match=r"world.timestep_ms.*allowed: 0.1 to 3.0 ms"):
         build_scene(dataclasses.replace(RIG, world=world))
 
 

@@ -173,3 +173,30 @@ def test_any_bytes_are_a_frame_nothing_or_a_wire_error(text):
     except WireError:
         return
     assert frame is None or frame.flux.shape[1] == 3
+
+
+def test_a_frame_of_server_1_7():
+    """1.7: `type` of the welcome in lower case, no `integer`, `calibrated` null, sensor as a number, any handedness."""
+    welcome = b'{"type":"welcome","message":"Welcome"}'
+    data = (
+        b'{"message":7,"time":1600000000.5,"sensors":1,"type":"routine","version":"1.7.7",'
+        b'"1":{"sensor":1,"taxels":2,"data":"8056,806C,8C3C,\n7E75,8013,8D36","calibrated":null,'
+        b'"model":"XR1944","handedness":"left"}}'
+    )
+    assert parse_server_frame(welcome) is None
+    frame = parse_server_frame(data)
+    assert frame.flux.tolist() == FLUX
+    assert np.isnan(frame.updates_per_s).all()
+
+
+@pytest.mark.parametrize("cut", [1, 40, 150, 300])
+def test_half_a_frame_is_refused(cut):
+    with pytest.raises(WireError):
+        parse_server_frame(LITERAL[:-cut])
+
+
+@pytest.mark.parametrize(("name", "model", "taxels"), [("uSPa46", "uSPa46", 24), ("uSPa35", "USPA35", 15)])
+def test_real_frames_of_single_pads(reference_data, name, model, taxels):
+    raw = (reference_data / "hardware" / "xela_json" / f"{name}.json").read_bytes()
+    frame = parse_server_frame(raw[raw.index(b"{") :])
+    assert [(sensor.model, len(sensor.flux)) for sensor in frame.sensors] == [(model, taxels)] * 2

@@ -13,7 +13,7 @@ import torch
 
 from encoder import train as trainer
 from encoder.interrupt import stop_on_interrupt
-from encoder.run_folder import METRICS_FILE, RUN_FILE, STATE_FILE, read_metrics
+from encoder.run_folder import METRICS_FILE, RUN_FILE, read_metrics, stored_states
 from encoder.train import Training, prepare, train
 from encoder.windows import TactileWindows
 from skin_teleop.errors import ConfigError, TrainingError
@@ -68,9 +68,12 @@ def test_metrics_have_a_row_a_step_with_every_figure(windows, small_preset, tmp_
         "learning_rate",
         "teacher_momentum",
         "teacher_entropy",
+        "prototypes_used",
         "feature_std",
+        "token_std",
         "teacher_student_cosine",
         "rankme",
+        "rankme_tokens",
     }
 
 
@@ -85,7 +88,7 @@ def test_interrupted_run_resumes_bit_for_bit(windows, small_preset, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run(windows, tmp_path / "parts", small_preset, on_step=stop_after_two, stop=stop)
-    assert (tmp_path / "parts" / STATE_FILE).exists()
+    assert [path.name for path in stored_states(tmp_path / "parts")] == ["training-000000003.safetensors"]
     torch.manual_seed(4242)  # what happened to torch's generator in between must not matter
     resumed_from = []
     resumed = run(windows, tmp_path / "parts", small_preset, on_step=lambda done, *_: resumed_from.append(done))
@@ -127,6 +130,33 @@ def test_killed_run_goes_on_from_its_last_state(windows, small_preset, small_rec
     assert read_metrics(tmp_path / "killed") == read_metrics(tmp_path / "whole")
 
 
+def test_three_states_are_kept_and_a_broken_one_is_passed_over(windows, small_preset, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", -1.0)
+    whole = run(windows, tmp_path / "whole", small_preset)
+    kept = stored_states(tmp_path / "whole")
+    assert [path.stem for path in kept] == [f"training-{step:09d}" for step in (6, 5, 4)]
+    kept[0].write_bytes(b"cut short")
+    resumed_from = []
+    resumed = run(windows, tmp_path / "whole", small_preset, on_step=lambda done, *_: resumed_from.append(done))
+    assert resumed_from == [6]
+    assert "training-000000006.safetensors cannot be read" in caplog.text
+    assert_same_weights(whole, resumed)
+
+
+@pytest.mark.parametrize("objective", ["jepa", "mae", "byol"])
+def test_every_objective_resumes_bit_for_bit(objective, windows, small_preset, tmp_path):
+    def begin(folder):
+        return prepare(windows, folder, preset_name=small_preset, objective=objective, steps=3)
+
+    whole = train(windows, begin(tmp_path / "whole"), tmp_path / "whole")
+    stop = threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        train(windows, begin(tmp_path / "parts"), tmp_path / "parts", on_step=lambda *_: stop.set(), stop=stop)
+    assert_same_weights(whole, train(windows, begin(tmp_path / "parts"), tmp_path / "parts"))
+    with pytest.raises(ConfigError, match="found: other objective"):
+        prepare(windows, tmp_path / "parts", preset_name=small_preset, steps=3)
+
+
 def test_ctrl_c_is_taken_between_steps():
     usual = signal.getsignal(signal.SIGINT)
     with stop_on_interrupt() as stop:
@@ -137,13 +167,17 @@ def test_ctrl_c_is_taken_between_steps():
     assert signal.getsignal(signal.SIGINT) is usual
 
 
-def test_loss_that_is_not_a_number_ends_the_run(windows, small_preset, tmp_path):
+def test_third_loss_in_a_row_that_is_not_a_number_ends_the_run(windows, small_preset, tmp_path):
     settings = prepare(windows, tmp_path / "run", preset_name=small_preset, steps=STEPS)
     training = Training(windows, settings)
     with torch.no_grad():
         training.objective.student.head.prototypes.fill_(float("nan"))
-    with pytest.raises(TrainingError, match=r"step 3 of the pretraining.*found: a loss of nan.*another --seed"):
+    weights = training.objective.student.encoder.patch.weight.clone()
+    training.step(1)
+    training.step(2)
+    with pytest.raises(TrainingError, match=r"step 3 .*3 bad steps in a row: a loss of nan.*weights head.prototypes"):
         training.step(3)
+    assert torch.equal(training.objective.student.encoder.patch.weight, weights)
 
 
 def test_finished_or_foreign_folders_are_left_alone(windows, small_preset, tmp_path):

@@ -8,10 +8,13 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dataset_tools.seal import seal_session
 from dataset_tools.session_log import SessionLog
-from encoder.checkpoint import load_encoder
+from encoder.checkpoint import load_config, load_encoder
+from encoder.model import SparshSkinEncoder
+from encoder.presets import PRESETS
 from encoder.session_data import load_recording
 from skin_teleop.cli.main import main
 from skin_teleop.cli.probe import load_recordings, plain_numbers
@@ -83,6 +86,42 @@ def test_pretrain_then_probe(stored_session, small_preset, tmp_path, capsys):
     assert json.loads(answer.read_text())["probe"] == result["probe"]
     assert main([*words, "--out", str(out)]) == 1
     assert "found: a finished run; next: choose another --out" in capsys.readouterr().err
+
+
+def test_pad_size_is_trained_drawn_and_embedded(stored_session, small_recipe, tmp_path, monkeypatch, capsys):
+    """Another objective and one token per pad, by the verbs alone; a dry run before it writes nothing."""
+    recipe = dataclasses.replace(small_recipe, size=dataclasses.replace(small_recipe.size, tokens="pad"))
+    monkeypatch.setitem(PRESETS, "small_test", recipe)
+    out, answer = tmp_path / "run", tmp_path / "dry.json"
+    words = ["pretrain", str(stored_session), "--preset", "small_test", "--objective", "jepa", "--steps", "3"]
+    assert main([*words, "--out", str(out), "--dry-run", "--json", str(answer)]) == 0
+    work = json.loads(answer.read_text())
+    assert not out.exists()
+    assert work["tokens_per_window"] == 18
+    assert work["steps"] == 3
+    assert work["gflop_per_window"] > 0
+    assert work["exported_parameters"] == sum(p.numel() for p in SparshSkinEncoder(recipe.size).parameters())
+    assert work["trained_parameters"] > work["exported_parameters"]
+    assert "windows of 18 tokens" in capsys.readouterr().out
+    assert main([*words, "--out", str(out)]) == 0
+    config = load_config(out)
+    assert (config.objective, config.size.tokens) == ("jepa", "pad")
+    assert "one token per pad" in (out / "README.md").read_text()
+    picture, animation = tmp_path / "hand.png", tmp_path / "hand.gif"
+    drawn = ["reconstruct", str(out), str(stored_session), "--out", str(picture)]
+    assert main([*drawn, "--animation", str(animation), "--seconds", "0.3"]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert animation.read_bytes().startswith(b"GIF89a")
+    with Image.open(animation) as frames:
+        assert frames.n_frames == 3
+    assert main([*drawn, "--seconds", "60"]) == 1
+    assert "allowed: 0.1 to 10 seconds" in capsys.readouterr().err
+    assert main(["embed", str(out), str(stored_session)]) == 0
+    beside = stored_session.with_name(f"{stored_session.name}.run.embeddings.npz")
+    with np.load(beside, allow_pickle=False) as stored:
+        assert stored["pads"].shape == (len(stored["t_mono_ns"]), 18, 24)
+        assert len(stored["t_mono_ns"]) > 300
+    beside.unlink()
 
 
 def test_default_folder_and_wrong_lengths(stored_session, small_preset, tmp_path, monkeypatch, capsys):

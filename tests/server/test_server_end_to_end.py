@@ -293,11 +293,11 @@ def test_a_name_that_is_a_path_is_refused_with_the_reason(served):
 
 def test_the_status_page_is_self_contained_and_tells_the_truth(served):
     base = f"http://127.0.0.1:{served.rig.server.port}"
-    with urllib.request.urlopen(base + "/") as answer:
+    with urllib.request.urlopen(base + "/status") as answer:
         page = answer.read().decode()
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert "http://" not in page and "https://" not in page
-    assert "The headset client is not built yet" in page
+    assert "make client" in page
     asyncio.run(refusal_of(served.url, subprotocols("guess")))
     with urllib.request.urlopen(base + "/api/status") as answer:
         status: dict[str, Any] = json.load(answer)

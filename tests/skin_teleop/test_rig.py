@@ -48,7 +48,7 @@ def test_two_rigs_on_free_ports_do_not_collide() -> None:
         (MINIMAL + "[hand]\nperiod_ms = 0\n", r"hand\.period_ms; found: 0; allowed: 1 to 20"),
         (MINIMAL + "[hand]\ndevice_id = 4\n", r"hand\.device_id; found: 4; allowed: 0 to 3"),
         (MINIMAL + "[hand]\nmodel = 'shadow'\n", r"'shadow' was asked for; allowed: allegro_v4_right"),
-        (MINIMAL + "[skin]\nlayout = 'glove'\n", r"'glove' was asked for; allowed: xela_ah_right"),
+        (MINIMAL + "[skin]\nlayout = 'glove'\n", r"'glove' was asked for; allowed: xela_ah_left, xela_ah_right"),
         (MINIMAL + "[skin]\nurl = 'http://x'\n", r"skin\.url; found: http://x; allowed: ws://"),
         (MINIMAL + "[skin]\ngeometry = 'round'\n", r"skin\.geometry; found: round; allowed: vendor, sparsh"),
         (MINIMAL + "[server]\nport = 70000\n", r"server\.port; found: 70000; allowed: 1 to 65535"),

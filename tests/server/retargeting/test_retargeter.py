@@ -9,29 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.retargeting.hand_body import float32_at_least
 from server.retargeting.human_hand import BONE_JOINTS, TIP_JOINT, WEBXR_WRIST_TO_OPERATOR
-from server.retargeting.objective import ROBOT_WRIST_IN_PALM_M, Imitation
-from server.retargeting.retargeter import Retargeter, float32_at_least
-from skin_teleop.hand import FINGERS, hand_model
+from server.retargeting.retargeter import Retargeter
+from skin_teleop.errors import ConfigError
+from skin_teleop.hand import FINGERS, HAND_MODELS, WRIST_TO_PALM_Z_M, hand_model
 from skin_teleop.kinematics import hand_posture
 from skin_teleop.transforms import rotation_from_rpy
 
 MODEL = hand_model("allegro_v4_right")
 SCALE = 1.2
 IDENTITY = np.eye(3)
+ROBOT_WRIST_IN_PALM_M = np.array([0, 0, -WRIST_TO_PALM_Z_M])
 
 
 def robot_made_hand(q_rad: np.ndarray) -> np.ndarray:
-    """(25, 3) joints of a human whose fingertips and bones, scaled, are exactly the robot's at `q_rad`."""
+    """(25, 3) joints of a human whose fingertips and bones, scaled, are the robot's at `q_rad`."""
     posture = hand_posture(MODEL, q_rad)
     links = posture.link_position_m.reshape(4, 4, 3)
     points = np.zeros((25, 3))
     for k, finger in enumerate(FINGERS):
-        near, far = BONE_JOINTS[finger]
-        for joint, palm in ((near, links[k, 2]), (far, links[k, 3]), (TIP_JOINT[finger], posture.tip_position_m[k])):
+        for joint, palm in zip(BONE_JOINTS[finger], (*links[k, 1:], posture.tip_position_m[k])):
             points[joint] = WEBXR_WRIST_TO_OPERATOR.T @ (palm - ROBOT_WRIST_IN_PALM_M) / SCALE
-        for joint in range(TIP_JOINT[finger] - 4, near):
-            points[joint] = points[near] * 0.5 if joint else 0.0
+        if finger != "thumb":
+            points[TIP_JOINT[finger] - 4] = points[TIP_JOINT[finger] - 3] * 0.5
     return points
 
 
@@ -108,7 +109,7 @@ def test_limits_survive_the_rounding_to_float32():
     ("spoil", "reason"),
     [
         (lambda hand: hand * np.nan, "not a finite number"),
-        (lambda hand: hand * 3.0, "a bone is"),
+        (lambda hand: hand * 6.0, "a bone is"),
         (lambda hand: hand * 0.01, "fingertips are"),
     ],
 )
@@ -135,24 +136,11 @@ def test_the_same_frames_give_the_same_joints():
     np.testing.assert_array_equal(first, second)
 
 
-def test_gradient_and_curvature_are_those_of_the_cost():
-    rng = np.random.default_rng(1)
-    q = rng.uniform(MODEL.lower_rad, MODEL.upper_rad).reshape(4, 4)
-    bones = rng.normal(size=(4, 3))
-    asked = Imitation(MODEL, rng.normal(0, 0.1, (4, 3)), bones / np.linalg.norm(bones, axis=-1, keepdims=True))
-    here, step = asked.around(q), 1e-5
-    for j in range(4):
-        ahead, behind = (asked.around(q + sign * step * np.eye(4)[j]) for sign in (1, -1))
-        slope = (ahead.cost_m2 - behind.cost_m2) / (4 * step)
-        np.testing.assert_allclose(here.gradient[:, j], slope, atol=1e-9)
-        np.testing.assert_allclose(here.curvature[:, j], (ahead.gradient - behind.gradient) / (2 * step), atol=1e-8)
-
-
 RECORDED = {
     "dexretargeting_mediapipe_right": (2.5, 10.0),
-    "handyjs_quest_poses_right": (3.5, 11.0),
+    "handyjs_quest_poses_right": (4.8, 14.5),
     "leap_pinch_h31": (0.8, 5.0),
-    "leap_confidence-demo_h17": (1.5, 6.5),
+    "leap_confidence-demo_h17": (2.0, 7.5),
     "leap_three-claps_h10": (5.5, 23.0),
 }
 """Mean direction error, degrees, and mean fingertip error at scale 1.2, mm: about a quarter above what was measured.
@@ -179,9 +167,37 @@ def test_real_hands_are_followed(reference_data: Path, name: str, bounds: tuple[
     )
 
 
-def test_a_recorded_pinch_gives_the_same_joints_forward_and_backward(reference_data: Path):
+def test_the_order_of_frames_does_not_matter(reference_data: Path):
     keypoints = np.load(reference_data / "hands" / "leap_pinch_h31.npz", allow_pickle=False)["keypoints"][::3]
-    forward, backward = Retargeter(MODEL, SCALE), Retargeter(MODEL, SCALE)
-    there = np.array([forward.solve(hand, IDENTITY).q_rad for hand in keypoints])
-    back = np.array([backward.solve(hand, IDENTITY).q_rad for hand in keypoints[::-1]])[::-1]
-    assert np.percentile(np.abs(there - back).max(-1), 95) < 0.01
+    there = [answer.q_rad for answer in Retargeter(MODEL, SCALE).solve_all(keypoints)]
+    back = [answer.q_rad for answer in Retargeter(MODEL, SCALE).solve_all(keypoints[::-1])]
+    np.testing.assert_array_equal(there, back[::-1])
+
+
+def test_a_scale_that_no_hand_has_is_refused():
+    with pytest.raises(ConfigError, match=r"a hand scale; found: .*; allowed: 0\.5 to 3\.0"):
+        Retargeter(MODEL, [1.2, 1.2, 1.2, 9.0])
+
+
+def test_the_closest_links_are_named():
+    answer = Retargeter(MODEL, SCALE).solve(robot_made_hand(np.full(16, 0.5)), IDENTITY)
+    assert set(answer.closest_links) <= {"palm", *(f"link_{k}" for k in range(16))}
+    assert answer.closest_m > -0.0005
+    assert answer.solve_us > 0
+
+
+def test_a_left_robot_hand_mirrors_the_right_one():
+    hand = robot_made_hand(np.full(16, 0.4))
+    left_model = hand_model("allegro_v4_left")
+    right = Retargeter(MODEL, SCALE, "right").solve(hand, IDENTITY)
+    left = Retargeter(left_model, SCALE, "left").solve(hand * [-1, 1, 1], IDENTITY)
+    np.testing.assert_allclose(left.q_rad, left_model.mirrored(right.q_rad), atol=2e-3)
+
+
+@pytest.mark.parametrize("name", HAND_MODELS)
+def test_every_hand_is_driven_inside_its_limits(name):
+    model = hand_model(name)
+    side = "left" if "left" in name else "right"
+    answer = Retargeter(model, SCALE, side).solve(robot_made_hand(np.full(16, 0.4)) * [-1, 1, 1], IDENTITY)
+    assert ((answer.q_rad >= model.lower_rad) & (answer.q_rad <= model.upper_rad)).all()
+    assert answer.held == ""

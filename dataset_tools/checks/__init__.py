@@ -1,0 +1,1 @@
+"""Judges sessions: what a check found wrong, stream by stream."""

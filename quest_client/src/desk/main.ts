@@ -1,0 +1,118 @@
+/** The desk page: the colleague beside the operator watches, records, stops and may hold the dead-man. */
+
+import { headline } from "../headset/statePanel";
+import { Link } from "../link/link";
+import { PairingRefused, forget, invite, redeem, sessionToken } from "../link/pairing";
+import type { StatusReport } from "../protocol/messages";
+import { loadHandDrawing } from "../scene/handModel";
+import { padStrengths } from "../scene/skin";
+import { DeadManKey } from "./deadManKey";
+import { PadTraces } from "./padTraces";
+import { RecorderControls } from "./recorderControls";
+import { View } from "./view";
+import "../style.css";
+
+const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
+const DRAW_MS = 250;
+const TITLES: Record<string, string> = { engaged: "The robot follows the operator", disarmed: "Not armed" };
+
+async function begin(): Promise<void> {
+  try {
+    const token = await sessionToken();
+    if (token) await watch(token);
+    else askForCode("Type the pairing code that skin-teleop up shows, or open the address it prints.");
+  } catch (error) {
+    if (!(error instanceof PairingRefused)) throw error;
+    askForCode(error.message);
+  }
+}
+
+function askForCode(why: string): void {
+  say("Not paired", why, "");
+  const form = element<HTMLFormElement>("pairing");
+  form.hidden = false;
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    try {
+      await redeem(element<HTMLInputElement>("code").value);
+      location.reload();
+    } catch (error) {
+      say("Not paired", error instanceof Error ? error.message : String(error), "");
+    }
+  };
+}
+
+async function watch(token: string): Promise<void> {
+  const drawing = await loadHandDrawing();
+  const link = new Link("/ws/desk", token);
+  const view = new View(element("view"), drawing);
+  const pads = new PadTraces(element<HTMLCanvasElement>("pads"), drawing.pad_names);
+  const recorder = new RecorderControls(link);
+  new DeadManKey(link, element("hold"));
+  link.onPicture = (picture) => {
+    view.show(picture);
+    if (picture.skinKnown) pads.add(padStrengths(drawing, picture.touch));
+  };
+  link.onConnection = () => {
+    if (link.connection !== "refused") return;
+    forget();
+    askForCode(link.reason);
+  };
+  element("stop").onclick = () => link.say({ type: "emergency_stop" });
+  element("disarm").onclick = () => link.say({ type: "disarm" });
+  element("zero").onclick = () => link.say({ type: "zero" });
+  element("invite").onclick = () => void showInvitation(token);
+  setInterval(() => {
+    if (link.connection === "refused") return;
+    describe(link);
+    recorder.show();
+  }, DRAW_MS);
+}
+
+function describe(link: Link): void {
+  const { title, why, colour } = headline(link);
+  const report = link.report;
+  if (report) link.cause = report.cause;
+  const waiting = link.connection === "open" && report?.connected === false;
+  say(waiting ? "No operator yet" : (TITLES[link.state] ?? title), waiting ? "Pair a headset, or play a trace." : why, colour);
+  element("rig").textContent = report?.simulated && link.rig !== "simulated" ? `${link.rig}, simulated` : link.rig;
+  if (report) drawFigures(report);
+}
+
+function drawFigures(report: StatusReport): void {
+  const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, n) => total + n, 0);
+  const figures: [string, string][] = [
+    ["Operator", report.connected ? `connected, ${report.driven_hand} hand drives` : "nobody"],
+    ["Poses", `${report.poses_per_s.toFixed(0)} a second, ${report.poses} in all`],
+    ["Targets", `${report.targets}, ${(report.pose_to_target_us / 1000).toFixed(2)} ms after the pose`],
+    ["Round trip", report.rtt_ms === null ? "not measured" : `${report.rtt_ms.toFixed(1)} ms`],
+    ["Robot hand", report.hand_state],
+    ["Refused", `${sum(report.rejected)} messages, ${sum(report.refused_connections)} connections`],
+    ["Dropped", `${sum(report.dropped)} rows`],
+  ];
+  element("figures").replaceChildren(
+    ...figures.flatMap(([name, value]) => {
+      const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
+      [term.textContent, detail.textContent] = [name, value];
+      return [term, detail];
+    }),
+  );
+}
+
+async function showInvitation(token: string): Promise<void> {
+  try {
+    const { code, token: invitation } = await invite(token);
+    const here = `${location.origin}/#t=${invitation}`;
+    element("invitation").textContent = `Code ${code}, once, within half an hour. Or open ${here}`;
+  } catch (error) {
+    element("invitation").textContent = error instanceof Error ? error.message : String(error);
+  }
+}
+
+function say(title: string, why: string, colour: string): void {
+  element("state").textContent = title;
+  element("state").style.color = colour;
+  element("cause").textContent = why;
+}
+
+void begin();

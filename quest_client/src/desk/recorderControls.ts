@@ -1,0 +1,67 @@
+/** Record, mark, keep and discard from the desk. */
+
+import type { Link } from "../link/link";
+
+const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
+
+export class RecorderControls {
+  private marking = false;
+  private unjudged = false;
+  private readonly object = element<HTMLSelectElement>("object");
+  private readonly action = element<HTMLSelectElement>("action");
+
+  constructor(private readonly link: Link) {
+    element("record").onclick = () => this.startOrStop();
+    element("mark").onclick = () => this.mark();
+    element("keep").onclick = () => this.judge("keep");
+    element("discard").onclick = () => this.judge("discard");
+  }
+
+  show(): void {
+    fill(this.object, this.link.report?.objects ?? []);
+    fill(this.action, this.link.report?.actions ?? []);
+    const status = this.link.recorder;
+    const recording = status?.state === "recording";
+    const name = (path: string) => path.split("/").pop() ?? "";
+    const words: Record<string, string> = {
+      idle: status?.last_sealed ? `ready; last session ${name(status.last_sealed)}` : "ready",
+      recording: `recording ${name(status?.session ?? "")}`,
+      sealing: "sealing the session",
+      failed: `failed: ${status?.message}`,
+    };
+    element("recorder").textContent = status ? words[status.state] : "no word yet";
+    element("record").textContent = recording ? "Stop" : "Record";
+    element("record").className = recording ? "danger" : "good";
+    element("mark").textContent = this.marking ? "End mark" : "Mark";
+    element<HTMLButtonElement>("mark").disabled = !recording;
+    for (const id of ["keep", "discard"]) {
+      element<HTMLButtonElement>(id).disabled = !(this.unjudged && status?.state === "idle");
+    }
+  }
+
+  private startOrStop(): void {
+    if (this.link.recorder?.state === "recording") {
+      this.link.say({ type: "stop_recording" });
+      this.marking = false;
+      this.unjudged = true;
+      return;
+    }
+    const [object, plan] = [this.object.value, [this.action.value]];
+    this.link.say({ type: "start_recording", object, plan, operator: "anonymous" });
+  }
+
+  private mark(): void {
+    this.marking = !this.marking;
+    this.link.say({ type: "mark", label: this.action.value, edge: this.marking ? "begin" : "end" });
+  }
+
+  private judge(verdict: "keep" | "discard"): void {
+    this.unjudged = false;
+    this.link.say({ type: verdict });
+  }
+}
+
+function fill(select: HTMLSelectElement, values: string[]): void {
+  if (select.options.length === values.length) return;
+  select.replaceChildren(...values.map((value) => new Option(value, value)));
+}

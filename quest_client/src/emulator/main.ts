@@ -1,0 +1,12 @@
+/** The same client on an emulated Quest 3, so that anybody can drive the simulated hand from a browser. */
+
+import { XRDevice, metaQuest3 } from "iwer";
+import { driveByMouse } from "./mouse";
+
+const device = new XRDevice(metaQuest3);
+// Chromium has a navigator.xr of its own that knows no headset; without force it would be kept.
+device.installRuntime({ forceInstall: true });
+device.primaryInputMode = "hand";
+device.position.set(0, 1.5, 0.2);
+driveByMouse(device);
+await import("../headset/main");

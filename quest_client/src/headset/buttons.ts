@@ -1,0 +1,85 @@
+/** Buttons in the room, pushed with the tip of an index finger. */
+
+import { Group, Vector3 } from "three";
+import { Board, plate } from "../scene/board";
+import { INDEX_TIP, LEFT, RIGHT, type HandReader } from "../xr/hands";
+
+const WIDTH_M = 0.105;
+const HEIGHT_M = 0.045;
+const GAP_M = 0.01;
+/** A finger pushes when its tip is within this of the plate, and must leave by more before it pushes again, m. */
+const PUSH_M = 0.012;
+const LEAVE_M = 0.03;
+
+export interface ButtonFace {
+  label: string;
+  /** `wait` is drawn quietly and does nothing. */
+  look: "plain" | "good" | "danger" | "wait";
+}
+
+export interface ButtonSpec {
+  row: number;
+  column: number;
+  face: () => ButtonFace;
+  push: () => void;
+}
+
+const FILLS = { plain: "#2a323c", good: "#2f6b4c", danger: "#8a3b2d", wait: "#1b2027" };
+
+class Button {
+  readonly board = new Board(WIDTH_M, HEIGHT_M);
+  private down = false;
+
+  constructor(private readonly spec: ButtonSpec) {
+    const [x, y] = [spec.column * (WIDTH_M + GAP_M), -spec.row * (HEIGHT_M + GAP_M)];
+    this.board.mesh.position.set(x, y, 0);
+  }
+
+  /** Tips in the plate's own coordinates; true when it was pushed just now. */
+  touch(tips: Vector3[]): boolean {
+    const near = (reach: number) => tips.some((tip) => this.covers(tip) && Math.abs(tip.z) < reach);
+    const pushed = !this.down && near(PUSH_M) && this.spec.face().look !== "wait";
+    this.down = this.down ? near(LEAVE_M) : pushed;
+    if (pushed) this.spec.push();
+    return pushed;
+  }
+
+  draw(): void {
+    const { label, look } = this.spec.face();
+    this.board.draw(`${label} ${look} ${this.down}`, (context, width, height) => {
+      plate(context, width, height, this.down ? "#4a5866" : FILLS[look]);
+      context.fillStyle = look === "wait" ? "#5b6673" : "#e4e9ee";
+      context.font = "30px system-ui, sans-serif";
+      context.textAlign = "center";
+      context.textBaseline = "middle";
+      context.fillText(label, width / 2, height / 2, width - 20);
+    });
+  }
+
+  private covers(tip: Vector3): boolean {
+    const { x, y } = this.board.mesh.position;
+    return Math.abs(tip.x - x) < WIDTH_M / 2 && Math.abs(tip.y - y) < HEIGHT_M / 2;
+  }
+}
+
+export class Buttons {
+  readonly group = new Group();
+  onPush: () => void = () => {};
+  private readonly buttons: Button[];
+
+  constructor(specs: ButtonSpec[]) {
+    this.buttons = specs.map((spec) => new Button(spec));
+    this.group.add(...this.buttons.map((button) => button.board.mesh));
+  }
+
+  update(hands: HandReader): void {
+    this.group.updateWorldMatrix(true, false);
+    const tips = ([LEFT, RIGHT] as const)
+      .filter((side) => hands.valid[side])
+      .map((side) => this.group.worldToLocal(new Vector3(...hands.joint(side, INDEX_TIP))));
+    for (const button of this.buttons) {
+      if (button.touch(tips)) this.onPush();
+      button.draw();
+    }
+  }
+}

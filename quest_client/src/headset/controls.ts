@@ -1,0 +1,107 @@
+/** What the operator can do without taking the headset off: arm, stop, choose, record, mark, keep or discard. */
+
+import type { Link } from "../link/link";
+import type { FromDesk } from "../protocol/messages";
+import type { ButtonSpec } from "./buttons";
+
+const COUNTDOWN_S = 3;
+
+export class Choices {
+  private objectAt = 0;
+  private actionAt = 0;
+  /** Seconds left before the recording begins, 0 when none is about to. */
+  countdown = 0;
+  marking = false;
+  judged = true;
+
+  constructor(private readonly link: Link) {}
+
+  get object(): string {
+    return pick(this.link.report?.objects, this.objectAt, "none");
+  }
+
+  get action(): string {
+    return pick(this.link.report?.actions, this.actionAt, "squeeze");
+  }
+
+  nextObject(): void {
+    this.objectAt += 1;
+  }
+
+  nextAction(): void {
+    this.actionAt += 1;
+  }
+
+  get recording(): boolean {
+    return this.link.recorder?.state === "recording";
+  }
+
+  startOrStop(): void {
+    if (this.recording) {
+      this.judged = this.marking = false;
+      this.link.say({ type: "stop_recording" });
+    } else if (this.countdown === 0) this.count(COUNTDOWN_S);
+  }
+
+  mark(): void {
+    this.marking = !this.marking;
+    this.link.say({ type: "mark", label: this.action, edge: this.marking ? "begin" : "end" });
+  }
+
+  judge(verdict: Extract<FromDesk["type"], "keep" | "discard">): void {
+    this.judged = true;
+    this.link.say({ type: verdict });
+  }
+
+  private count(left: number): void {
+    this.countdown = left;
+    if (left > 0) setTimeout(() => this.count(left - 1), 1000);
+    else this.link.say({ type: "start_recording", object: this.object, plan: [this.action], operator: "anonymous" });
+  }
+}
+
+/** The plate's buttons, two rows of five. */
+export function controls(link: Link, choices: Choices): ButtonSpec[] {
+  const open = () => link.connection === "open";
+  const judging = () => !choices.judged && link.recorder?.state === "idle";
+  return [
+    {
+      row: 0,
+      column: 0,
+      face: () => (link.state === "disarmed" ? { label: "Arm", look: open() ? "good" : "wait" } : { label: "Disarm", look: "plain" }),
+      push: () => link.say({ type: link.state === "disarmed" ? "arm" : "disarm" }),
+    },
+    { row: 0, column: 1, face: () => ({ label: choices.object, look: "plain" }), push: () => choices.nextObject() },
+    { row: 0, column: 2, face: () => ({ label: choices.action, look: "plain" }), push: () => choices.nextAction() },
+    { row: 0, column: 3, face: () => recordFace(link, choices), push: () => choices.startOrStop() },
+    {
+      row: 1,
+      column: 0,
+      face: () => ({ label: "STOP", look: "danger" }),
+      push: () => link.say({ type: "emergency_stop" }),
+    },
+    {
+      row: 1,
+      column: 1,
+      face: () => ({ label: choices.marking ? "End mark" : "Mark", look: choices.recording ? "plain" : "wait" }),
+      push: () => choices.mark(),
+    },
+    { row: 1, column: 2, face: () => ({ label: "Keep", look: judging() ? "good" : "wait" }), push: () => choices.judge("keep") },
+    {
+      row: 1,
+      column: 3,
+      face: () => ({ label: "Discard", look: judging() ? "danger" : "wait" }),
+      push: () => choices.judge("discard"),
+    },
+  ];
+}
+
+function recordFace(link: Link, choices: Choices): ReturnType<ButtonSpec["face"]> {
+  if (choices.countdown > 0) return { label: `in ${choices.countdown}`, look: "wait" };
+  if (choices.recording) return { label: "Stop recording", look: "danger" };
+  return { label: "Record", look: link.connection === "open" && link.recorder?.state === "idle" ? "good" : "wait" };
+}
+
+function pick(list: string[] | undefined, at: number, otherwise: string): string {
+  return list && list.length > 0 ? list[at % list.length] : otherwise;
+}

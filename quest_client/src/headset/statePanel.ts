@@ -1,0 +1,68 @@
+/** The state in plain words, the link and the recorder, on a plate in front of the operator. */
+
+import type { Link } from "../link/link";
+import { Board, plate } from "../scene/board";
+import { STATE_COLOURS } from "../scene/colours";
+
+const HEADLINES: Record<string, string> = {
+  disarmed: "Not armed",
+  armed: "Armed, holding still",
+  engaged: "The robot follows you",
+};
+
+export interface LocalFigures {
+  posesPerSecond: number;
+  handsSeen: string;
+}
+
+/** What the operator should know first, and why it is so. */
+export function headline(link: Link): { title: string; why: string; colour: string } {
+  if (link.connection === "refused") return { title: "Refused", why: link.reason, colour: STATE_COLOURS.lost };
+  if (link.connection !== "open") return { title: "No server", why: link.reason, colour: STATE_COLOURS.lost };
+  const why = link.slow ? "the link is slow: waiting for the server" : link.cause;
+  return { title: HEADLINES[link.state] ?? link.state, why, colour: STATE_COLOURS[link.state] };
+}
+
+export class StatePanel {
+  readonly board = new Board(0.46, 0.25);
+
+  show(link: Link, local: LocalFigures): void {
+    const head = headline(link);
+    const lines = [recorderLine(link), ...linkLines(link, local)];
+    this.board.draw(JSON.stringify([head, lines]), (context, width, height) => {
+      plate(context, width, height, "rgba(15,18,22,0.86)");
+      context.textBaseline = "top";
+      context.fillStyle = head.colour;
+      context.font = "300 76px system-ui, sans-serif";
+      context.fillText(head.title, 44, 36, width - 88);
+      context.fillStyle = "#aab4bf";
+      context.font = "34px system-ui, sans-serif";
+      context.fillText(head.why, 46, 130, width - 92);
+      context.font = "30px system-ui, sans-serif";
+      lines.forEach((line, row) => {
+        context.fillStyle = row === 0 && link.recorder?.state === "recording" ? "#e0705b" : "#8a94a0";
+        context.fillText(line, 46, 220 + 54 * row, width - 92);
+      });
+    });
+  }
+}
+
+function recorderLine(link: Link): string {
+  const status = link.recorder;
+  if (!status) return "Recorder: no word yet";
+  if (status.state === "recording") return `Recording ${status.session.split("/").pop() ?? ""}`;
+  if (status.state === "failed") return `Recorder failed: ${status.message}`;
+  const last = status.last_sealed.split("/").pop();
+  return status.state === "sealing" ? "Sealing the session" : `Recorder ready${last ? `, last ${last}` : ""}`;
+}
+
+function linkLines(link: Link, local: LocalFigures): string[] {
+  const report = link.report;
+  const rtt = report?.rtt_ms == null ? "not measured" : `${report.rtt_ms.toFixed(1)} ms`;
+  const rejected = Object.values(link.ack?.rejected ?? {}).reduce((sum, n) => sum + n, 0);
+  return [
+    `Link: round trip ${rtt}, ${link.sent} poses sent, ${link.replaced} replaced, ${rejected} rejected`,
+    `Hands: ${local.handsSeen}, ${local.posesPerSecond} new poses a second`,
+    `Robot hand: ${report?.hand_state ?? "unknown"}${report?.simulated ? ", simulated" : ""}`,
+  ];
+}

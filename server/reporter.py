@@ -1,0 +1,53 @@
+"""Collects what the pages say about a running server."""
+
+from __future__ import annotations
+
+from dataset_tools.labels import ACTIONS
+from server.access import Gate
+from server.follower import Follower
+from server.status import StatusReport
+from server.teleop import Teleop
+from skin_teleop.clock import NS_PER_MS
+
+OBJECTS = ("pringle", "legopool", "bottle", "ball", "cloth", "none")
+"""Offered in the headset, where nobody types: the simulated world's two, and words for a table in a laboratory."""
+
+
+class Reporter:
+    """Makes reports of one running server."""
+
+    def __init__(self, teleop: Teleop, follower: Follower, gate: Gate) -> None:
+        self._teleop = teleop
+        self._follower = follower
+        self._gate = gate
+
+    def report(self) -> StatusReport:
+        """How everything is now."""
+        teleop, follower = self._teleop, self._follower
+        rtt_ns, offset_ns = teleop.clock.rtt_ns, teleop.clock.offset_ns
+        return StatusReport(
+            rig=teleop.rig.name,
+            state=teleop.state.state.word,
+            cause=teleop.state.cause,
+            connected=self._gate.seat_taken,
+            desk_pages=teleop.audience.desk_pages,
+            driven_hand=teleop.rig.server.driven_hand,
+            poses=teleop.poses,
+            poses_per_s=teleop.poses_per_s,
+            rejected=dict(teleop.rejected),
+            refused_connections=dict(self._gate.refused),
+            dropped=teleop.dropped,
+            targets=follower.targets,
+            solve_us=round(follower.solve_us, 1),
+            pose_to_target_us=round(follower.pose_to_target_us, 1),
+            finger_error_mm=[round(1000 * error, 1) for error in follower.finger_error_m],
+            wrist_jumps=follower.wrist_jumps,
+            rtt_ms=None if rtt_ns is None else rtt_ns / NS_PER_MS,
+            clock_offset_ms=None if offset_ns is None else offset_ns / NS_PER_MS,
+            hand_state=teleop.hand_state,
+            desk_dead_man=teleop.desk_dead_man,
+            simulated=teleop.rig.world is not None,
+            recorder=teleop.recorder_status,
+            objects=list(OBJECTS),
+            actions=list(ACTIONS),
+        )

@@ -1,0 +1,48 @@
+"""`skin-teleop calibrate`: an operator's finger scales from a recorded trace of the open hand."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from server.retargeting.calibration import GOOD_QUALITY, calibrate
+from server.trace import load_trace
+from skin_teleop.hand import FINGERS, HAND_MODELS, hand_model
+from skin_teleop.transforms import rotation_from_quaternion
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `calibrate`."""
+    parser.add_argument("trace", type=Path, help="hand trace (.npz); two seconds of the open hand are enough")
+    parser.add_argument("--operator", default="anonymous", help="pseudonym that is stored (default: anonymous)")
+    parser.add_argument("--hand-model", default="allegro_v4_right", choices=HAND_MODELS, help="the driven robot hand")
+    parser.add_argument("--first-seconds", type=float, metavar="S", help="use only the start of the trace, s")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: OPERATOR.calibration.json)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print and store; the exit code is 1 when the quality is too low to be used with trust."""
+    trace = load_trace(options.trace)
+    used = trace.valid.copy()
+    if options.first_seconds is not None:
+        used &= trace.t_s <= trace.t_s[0] + options.first_seconds
+    pose = trace.pose[used].astype(float)
+    keypoints = (pose[..., :3] - pose[:, :1, :3]) @ rotation_from_quaternion(pose[:, 0, 3:])
+    measured = calibrate(keypoints, hand_model(options.hand_model), options.operator)
+    path = options.out or Path(f"{options.operator}.calibration.json")
+    measured.save(path)
+    table = Table("finger", "reach mm", "scale", box=None, header_style="dim")
+    for finger, reach, scale in zip(FINGERS, measured.reach_m, measured.scale):
+        table.add_row(finger, f"{1000 * reach:.0f}", f"{scale:.3f}")
+    console = Console()
+    console.print(table)
+    console.print(f"quality {measured.quality:.2f} from {measured.frames} frames", highlight=False)
+    console.print(f'stored; put into the rig file under [server]: calibration = "{path}"', markup=False, soft_wrap=True)
+    if measured.quality < GOOD_QUALITY:
+        console.print(
+            f"the quality is below {GOOD_QUALITY}: record two seconds with all fingers straight and the hand in sight"
+        )
+    return int(measured.quality < GOOD_QUALITY)

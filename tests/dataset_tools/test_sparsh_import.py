@@ -1,0 +1,175 @@
+"""Files in exactly the published layout become sessions; a pickle that holds anything but arrays runs nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset_tools.checks.session import check_session
+from dataset_tools.imports.restricted_pickle import load_arrays
+from dataset_tools.imports.sparsh_skin import START_NS, import_sparsh_skin
+from dataset_tools.reader import open_session
+from skin_teleop.cli.main import main
+from skin_teleop.errors import SessionError
+
+
+def dump(path: Path, value: object, protocol: int = 4) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(value, protocol))
+
+
+def skin_frames(count: int, seed: int = 0, t0_s: float = -0.05) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(32_000, 34_000, (count, 368, 3)).astype(np.float64)
+    t_s = np.broadcast_to(t0_s + np.arange(count)[:, None, None] * 0.01, (count, 368, 1))
+    return list(np.concatenate([t_s, counts], axis=2))
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    root = tmp_path / "sparsh-skin-dataset"
+    for k, (obj, seq) in enumerate([("corn", "0"), ("corn", "1"), ("drill", "0")]):
+        folder = root / obj / seq
+        dump(folder / "xela" / "data.pkl", skin_frames(60, seed=k))
+        joints = np.random.default_rng(k).normal(size=(150, 33))
+        joints[:, 0] = np.arange(150) * 0.004
+        dump(folder / "allegro" / "data.pkl", {"joint_states": joints})
+    first = root / "corn" / "0"
+    dump(first / "xela" / "forces.pkl", [np.full((248, 4), k * 0.01) for k in range(20)] + [np.empty((0, 4))])
+    dump(first / "data.pkl", {"force": np.ones((5, 4)), "ee_pose": np.ones((5, 8))})
+    dump(first / "object_pose.pkl", np.full((7, 8), 0.5))
+    (first / "left_camera" / "color").mkdir(parents=True)
+    (first / "left_camera" / "color" / "timestamps.txt").write_text("0.00e+00\n3.3e-02\n")
+    dump(root / "baseline" / "xela" / "data.pkl", skin_frames(30, seed=9))
+    return root
+
+
+def test_every_recording_becomes_a_session_that_passes_the_check(published, tmp_path, capsys):
+    target = tmp_path / "sessions"
+    assert main(["import", "sparsh-skin", str(published), "--to", str(target)]) == 0
+    sessions = [open_session(path) for path in sorted(target.iterdir())]
+    assert sorted(session.meta["object"] for session in sessions) == ["", "corn", "corn", "drill"]
+    assert {session.meta["licence"] for session in sessions} == {"cc-by-nc-4.0"}
+    for session in sessions:
+        assert session.status == "sealed" and check_session(session.path).passed
+    corn = next(session for session in sessions if session.meta["source"].endswith("corn/0"))
+    frames = np.array(skin_frames(60))
+    np.testing.assert_array_equal(corn.streams["uskin"]["flux"], frames[:, :, 1:])
+    assert corn.start_ns == START_NS - 50_000_000 and corn.duration_s == pytest.approx(0.646)
+    t_ns = corn.streams["uskin"].t_mono - START_NS
+    assert t_ns[:2].tolist() == [-50_000_000, -40_000_000]
+    assert corn.streams["allegro"]["position"].shape == (150, 16)
+    extras = np.load(corn.path / "extras" / "sparsh_skin.npz")
+    assert extras["forces"].shape == (20, 248, 3) and extras["ee_pose"].shape == (5, 7)
+    assert (extras["left_camera_t_mono_ns"] - START_NS).tolist() == [0, 33_000_000]
+    assert extras["object_pose_t_mono_ns"][0] == START_NS + 500_000_000
+    assert "extras/sparsh_skin.npz" in (corn.path / "MANIFEST.sha256").read_text()
+
+
+def test_a_second_import_goes_on_where_the_first_ended(published, tmp_path):
+    target = tmp_path / "sessions"
+    running = import_sparsh_skin(published, target)
+    assert next(running).note == "imported"
+    running.close()
+    notes = [one.note for one in import_sparsh_skin(published, target)]
+    assert notes == ["already there", "imported", "imported", "imported"]
+    assert len(list(target.iterdir())) == 4
+
+
+def test_what_an_interrupted_import_left_is_made_anew(published, tmp_path, monkeypatch):
+    target = tmp_path / "sessions"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(
+            "dataset_tools.imports.sparsh_skin.seal_session", lambda _: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        list(import_sparsh_skin(published, target))
+    assert [path.suffix for path in target.iterdir()] == [".rec"]
+    assert {one.note for one in import_sparsh_skin(published, target)} == {"imported"}
+    assert len(list(target.iterdir())) == 4 and all(open_session(path).status == "sealed" for path in target.iterdir())
+
+
+def test_bad_frames_and_equal_stamps_are_left_out(published, tmp_path):
+    frames = skin_frames(20)
+    frames[3] = frames[3][:300]
+    frames[5][7, 2] = np.nan
+    frames[6][7, 2] = 70_000
+    frames[9][:, 0] = frames[8][:, 0]
+    dump(published / "drill" / "0" / "xela" / "data.pkl", frames)
+    imported = {one.source.parts[-2:]: one for one in import_sparsh_skin(published, tmp_path / "sessions")}
+    flux = open_session(imported["drill", "0"].session).streams["uskin"]["flux"]
+    kept = [k for k in range(20) if k not in (3, 5, 6, 9)]
+    np.testing.assert_array_equal(flux, np.array([frames[k][:, 1:] for k in kept]))
+
+
+@pytest.mark.parametrize(
+    ("file", "value", "text"),
+    [
+        ("xela/data.pkl", {"x": 1}, "found: dict"),
+        ("xela/data.pkl", [np.zeros((300, 4))], "no frame of 368 taxels"),
+        ("allegro/data.pkl", {"joint_states": np.zeros((5, 32))}, r"\(5, 32\)"),
+        ("allegro/data.pkl", [1, 2], "found: list"),
+        ("data.pkl", {"force": np.zeros((5, 3))}, r"\(5, 3\)"),
+    ],
+)
+def test_another_layout_is_left_out_and_said(published, tmp_path, file, value, text, capsys):
+    dump(published / "drill" / "0" / file, value)
+    assert main(["import", "sparsh-skin", str(published), "--to", str(tmp_path / "s")]) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "/drill/0:" in line]
+    assert re.search(text, line) and "imported" not in line
+    assert len(list((tmp_path / "s").iterdir())) == 3
+
+
+class Evil:
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> object:
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@pytest.mark.parametrize(
+    ("evil", "named"),
+    [
+        (lambda mark: Evil(os.system, f"touch {mark}"), "posix.system"),
+        (lambda mark: Evil(eval, f"open({str(mark)!r}, 'w')"), r"builtins\W+eval|__builtin__.eval"),
+        (lambda mark: Evil(getattr, np.ndarray, "tofile"), "getattr"),
+        (lambda mark: [np.zeros(3), {"a": Evil(Path, str(mark))}], "pathlib"),
+        (lambda mark: Evil(np.load, str(mark)), "load"),
+    ],
+)
+def test_a_malicious_pickle_is_refused_by_name_and_runs_nothing(tmp_path, evil, named, protocol):
+    mark, path = tmp_path / "mark", tmp_path / "data.pkl"
+    dump(path, evil(mark), protocol)
+    with pytest.raises(SessionError, match=f"a pickle that asks for .*({named})"):
+        load_arrays(path)
+    assert not mark.exists()
+
+
+def test_arrays_of_objects_and_damaged_files_are_refused(tmp_path):
+    dump(tmp_path / "objects.pkl", [np.array([{"a": 1}], dtype=object)])
+    with pytest.raises(SessionError, match="an array of object"):
+        load_arrays(tmp_path / "objects.pkl")
+    whole = pickle.dumps([np.arange(50.0), {"t": np.float64(2.5)}], 4)
+    for k in range(0, len(whole), 7):
+        (tmp_path / "cut.pkl").write_bytes(whole[:k])
+        with pytest.raises(SessionError, match=r"cut\.pkl was to be read"):
+            load_arrays(tmp_path / "cut.pkl")
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_arrays_of_every_protocol_are_read(tmp_path, protocol):
+    dump(tmp_path / "a.pkl", {"x": [np.arange(6.0).reshape(2, 3), np.float64(1.5), 3, "text", None]}, protocol)
+    (array, number, *rest) = load_arrays(tmp_path / "a.pkl")["x"]
+    np.testing.assert_array_equal(array, [[0, 1, 2], [3, 4, 5]])
+    assert (number, rest) == (1.5, [3, "text", None])
+
+
+def test_a_folder_without_recordings_is_an_error(tmp_path, capsys):
+    assert main(["import", "sparsh-skin", str(tmp_path), "--to", str(tmp_path / "s")]) == 1
+    assert "found: no xela/data.pkl" in capsys.readouterr().err

@@ -1,0 +1,150 @@
+"""Each objective's defining property, and that its loss falls on a toy batch that can be learnt by heart."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from encoder.objectives.byol import agreement_loss
+from encoder.objectives.choose import build_objective
+from encoder.objectives.jepa import TARGETS, context_of
+from encoder.objectives.mae import split_tokens
+from encoder.objectives.objective import Objective
+from encoder.presets import OBJECTIVES, EncoderSize
+from encoder.schedules import Schedules
+from skin_teleop.errors import ConfigError
+
+TOKENS = 18
+
+
+@pytest.fixture
+def recipe(small_recipe):
+    return dataclasses.replace(small_recipe, size=EncoderSize(24, 2, 3, "pad"), drop_path=0.0, head_bottleneck=16)
+
+
+@pytest.fixture
+def folded():
+    torch.manual_seed(3)
+    return torch.randn(4, TOKENS, 30 * 60)
+
+
+def seeded(number: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(number)
+
+
+def compute(objective: Objective, folded, recipe, number=1, steps=100):
+    return objective.compute(folded, seeded(number), Schedules(recipe, steps), steps // 2)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_loss_falls_on_a_batch_that_can_be_learnt_by_heart(name, recipe, folded):
+    objective = build_objective(name, recipe)
+    optimiser = torch.optim.AdamW(objective.student.parameters(), 2e-3)
+    before = compute(objective, folded, recipe).total.item()
+    for _ in range(40):
+        optimiser.zero_grad()
+        compute(objective, folded, recipe).total.backward()
+        optimiser.step()
+    assert compute(objective, folded, recipe).total.item() < 0.9 * before
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_gradient_reaches_the_whole_student_and_never_the_teacher(name, recipe, folded):
+    objective = build_objective(name, recipe)
+    compute(objective, folded, recipe).total.backward()
+    # jepa and mae hide by leaving tokens out, byol hides nothing: the encoder's mask token rests in all three
+    unused = [] if name == "sparsh" else ["encoder.mask_token"]
+    assert [n for n, p in objective.student.named_parameters() if p.grad is None] == unused
+    assert all(p.grad is None for p in (objective.teacher or torch.nn.Module()).parameters())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("unit", ["pad", "taxel"])
+def test_same_generator_same_outcome_in_stated_shapes(name, unit, recipe):
+    recipe = dataclasses.replace(recipe, size=dataclasses.replace(recipe.size, tokens=unit))
+    objective = build_objective(name, recipe)
+    folded = torch.randn(2, 18, 1800) if unit == "pad" else torch.randn(2, 368, 60)
+    first, second, other = (compute(objective, folded, recipe, number) for number in (1, 1, 2))
+    assert torch.equal(first.total, second.total)
+    assert not torch.equal(first.total, other.total)
+    assert first.student_summary.shape[1:] == (2, 24)
+    assert first.student_tokens.shape[1] == 2
+    assert not first.student_summary.requires_grad
+    assert all(math.isfinite(term.item()) for term in first.terms.values())
+
+
+@pytest.mark.parametrize("name", ["sparsh", "jepa", "byol"])
+def test_teacher_starts_as_the_student_and_follows_it_by_the_momentum(name, recipe, folded):
+    objective, schedules = build_objective(name, recipe), Schedules(recipe, 100)
+    fast = dict(objective.student.named_parameters())
+    assert all(torch.equal(slow, fast[part]) for part, slow in objective.teacher.named_parameters())
+    outcome = objective.compute(folded, seeded(), schedules, 0)
+    before = objective.teacher.encoder.norm.bias.clone()
+    with torch.no_grad():
+        objective.student.encoder.norm.bias += 1
+    objective.after_update(outcome, schedules, 0)
+    moved = objective.teacher.encoder.norm.bias - before
+    torch.testing.assert_close(moved, torch.full_like(moved, 1 - schedules.first_momentum))
+
+
+def test_jepa_student_never_sees_what_it_must_guess(recipe, folded):
+    """Change the hidden tokens: what the student sees stays as it was, what the teacher says changes."""
+    objective = build_objective("jepa", recipe)
+    first = compute(objective, folded, recipe)
+    targets = torch.stack([torch.arange(3) + 3 * region for region in range(TARGETS)])[:, None].expand(-1, 4, -1)
+    keep = context_of(targets, TOKENS, seeded())
+    assert sorted(keep[0].tolist()) == list(range(12, 18))
+    changed = folded.clone()
+    changed[:, :12] += 1
+    views = [objective.student.encoder.encode(values, keep).summary for values in (folded, changed)]
+    assert torch.equal(*views)
+    assert not torch.allclose(first.teacher_summary, compute(objective, changed, recipe).teacher_summary)
+
+
+def test_jepa_context_has_one_size_and_avoids_every_target():
+    targets = torch.tensor([[[0, 1], [4, 5]], [[1, 2], [6, 7]]])  # (R, B, M): three hidden tokens, then four
+    keep = context_of(targets, 9, seeded())
+    assert keep.shape == (2, 5)
+    assert not set(keep[0].tolist()) & {0, 1, 2}
+    assert set(keep[1].tolist()) == {0, 1, 2, 3, 8}
+
+
+def test_mae_shows_a_quarter_and_asks_for_all_the_rest():
+    keep, hidden = split_tokens(3, 368, seeded())
+    assert keep.shape == (3, 92)
+    assert torch.equal(torch.cat([keep, hidden], 1).sort(1).values, torch.arange(368).expand(3, -1))
+
+
+def test_mae_ignores_visible_tokens_empty_slots_and_positions(recipe, folded):
+    """The loss of guesses of zero is the mean square of the hidden, occupied flux and of nothing else."""
+    objective = build_objective("mae", recipe)
+    torch.nn.init.zeros_(objective.student.decoder.leave.weight)
+    torch.nn.init.zeros_(objective.student.decoder.leave.bias)
+    _, hidden = split_tokens(4, TOKENS, seeded())
+    channels = folded.view(4, TOKENS, 30, 10, 6)[..., :3]
+    pads = [(4, 30), (11, 16), (3, 24)]
+    assert sum(count * size for count, size in pads) == 368
+    occupied = objective.student.encoder.tokens.occupied
+    values = [channels[b, token][occupied[token]].flatten() for b in range(4) for token in hidden[b].tolist()]
+    expected = torch.cat(values).square().mean().item()
+    assert compute(objective, folded, recipe).total.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_byol_counts_directions_only():
+    guess = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    assert agreement_loss(guess, 3 * guess).item() == pytest.approx(0)
+    assert agreement_loss(guess, -guess).item() == pytest.approx(4)
+    assert agreement_loss(guess, guess.flip(-1)).item() == pytest.approx(2)
+
+
+def test_objectives_without_a_teacher_export_the_student(recipe):
+    assert list(build_objective("mae", recipe).encoders) == ["student"]
+    assert list(build_objective("byol", recipe).encoders) == ["student", "teacher"]
+
+
+def test_unknown_objective_is_refused(recipe):
+    with pytest.raises(ConfigError, match="objective 'simclr' was asked for; allowed: sparsh, jepa, mae, byol"):
+        build_objective("simclr", recipe)

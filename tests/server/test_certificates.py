@@ -1,0 +1,67 @@
+"""The machine's own certificate authority: made once, private, renewed where needed, trusted by a real TLS client."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+
+import pytest
+from cryptography import x509
+
+from server.certificates import Identity, machine_identity, machine_names
+
+NAMES = ("localhost", "127.0.0.1", "lab.local", "192.168.7.20")
+
+
+@pytest.fixture
+def identity(tmp_path) -> Identity:
+    return machine_identity(tmp_path / "tls", NAMES)
+
+
+def test_keys_are_private(identity):
+    folder = identity.key.parent
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == dict.fromkeys(
+        ("ca.crt", "ca.key", "server.crt", "server.key"), 0o600
+    )
+
+
+def test_the_authority_stays_and_the_leaf_stays_while_it_fits(identity):
+    before = identity.authority.read_bytes(), identity.certificate.read_bytes()
+    again = machine_identity(identity.key.parent, NAMES[:2])
+    assert (again.authority.read_bytes(), again.certificate.read_bytes()) == before
+
+
+def test_a_new_address_gets_a_new_leaf_of_the_same_authority(identity):
+    authority, leaf = identity.authority.read_bytes(), identity.certificate.read_bytes()
+    again = machine_identity(identity.key.parent, (*NAMES, "10.1.2.3"))
+    assert again.authority.read_bytes() == authority
+    assert again.certificate.read_bytes() != leaf
+
+
+def test_the_leaf_lives_shorter_than_browsers_allow(identity):
+    leaf = x509.load_pem_x509_certificate(identity.certificate.read_bytes())
+    assert (leaf.not_valid_after_utc - leaf.not_valid_before_utc).days <= 397
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "lab.local", "192.168.7.20"])
+def test_a_client_that_trusts_the_authority_trusts_the_server(identity, name):
+    offered = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    offered.load_cert_chain(identity.certificate, identity.key)
+    client = ssl.create_default_context(cafile=str(identity.authority))
+    here, there = socket.socketpair()
+
+    def serve() -> None:
+        with offered.wrap_socket(there, server_side=True) as answering:
+            answering.sendall(b"hello")
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    with client.wrap_socket(here, server_hostname=name) as asking:
+        assert asking.recv(5) == b"hello"
+    serving.join()
+
+
+def test_the_machines_own_names_include_localhost():
+    assert {"localhost", "127.0.0.1", "::1"} <= set(machine_names())
