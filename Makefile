@@ -24,6 +24,7 @@ $(READY): pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	command -v cc || command -v gcc || command -v clang || $(VENV)/bin/python -m pip install --quiet ziglang
 	touch $(READY)
 
 # The browser pages. Where Node is absent everything else still runs, and the server's page names this target.

@@ -1,4 +1,4 @@
-"""The compiled solver: C source of the project, built once by the computer's own C compiler, called through ctypes.
+"""The compiled solver: C source of the project, built once by a C compiler (see `compiler`), called through ctypes.
 
 The first start takes about a second; the library is kept in the user's cache folder under a name made of the source's
 checksum, so a changed source is built again and an old build is never used. Where there is no compiler,
@@ -15,8 +15,10 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 from skin_teleop.errors import MissingPartError
@@ -46,20 +48,27 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skin-teleop"
 
 
+def compiler() -> list[str]:
+    """Command of the machine's C compiler, else of the one in the package `ziglang`; raises MissingPartError."""
+    found = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if found is not None:
+        return [found]
+    if find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise MissingPartError(
+        "the compiled retargeting solver was asked for",
+        found="no C compiler (cc, gcc or clang), and the package ziglang is not installed",
+        next_step="sudo apt install gcc, or without root: pip install ziglang",
+    )
+
+
 def _build(sources: dict[str, str], library: Path) -> None:
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise MissingPartError(
-            "the compiled retargeting solver was asked for",
-            found="no C compiler (cc, gcc or clang)",
-            next_step="sudo apt install gcc",
-        )
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         for name, text in sources.items():
             Path(folder, name).write_text(text)
         built = Path(folder, library.name)
-        command = [compiler, *FLAGS, str(Path(folder, "solver.c")), "-o", str(built), "-lm"]
+        command = [*compiler(), *FLAGS, str(Path(folder, "solver.c")), "-o", str(built), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False)
         if done.returncode:
             raise MissingPartError(

@@ -20,7 +20,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from server.client_files import ClientFiles
+from server.retargeting.native import compiler
 from skin_teleop.cli.doctor_devices import Finding, devices
+from skin_teleop.errors import MissingPartError
 from skin_teleop.rig import Rig, load_rig
 
 MIN_FREE_GB = 5.0
@@ -60,10 +63,21 @@ def examine(rig: Rig) -> Iterator[Finding]:
         address = urlsplit(rig.skin.url)
         yield _free_port("simulated skin", address.hostname or "127.0.0.1", address.port or 80, "the port in skin.url")
     yield _free_port("server port", rig.server.host, rig.server.port, "server.port")
-    yield Finding("certificates", "note", "none: pages are served on loopback only", "nothing to do on one machine")
-    yield Finding(
-        "headset client", "note", "not part of this version", "skin-teleop operate TRACE plays recorded hands"
-    )
+    yield _compiler()
+    yield _headset_client()
+
+
+def _compiler() -> Finding:
+    try:
+        return Finding("C compiler", "ok", f"{' '.join(compiler())}, for the retargeting solver")
+    except MissingPartError as error:
+        return Finding("C compiler", "fault", str(error.found), str(error.next_step))
+
+
+def _headset_client() -> Finding:
+    if ClientFiles().built:
+        return Finding("headset client", "ok", "built; served by the rig, with `up --lan` also to a headset")
+    return Finding("headset client", "note", "not built", "install Node 20, then: make client")
 
 
 def _python() -> Finding:

@@ -30,7 +30,8 @@ from skin_teleop.rig import Rig
 
 logger = logging.getLogger(__name__)
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
+"""The first start of a server builds its solver: a second with a C compiler, up to half a minute without."""
 STOP_TIMEOUT_S = {"recorder": 120.0}
 """The recorder may have an hour to seal (at 30 times real time); every other process leaves within 5 s."""
 

@@ -130,6 +130,7 @@ def test_no_hand_shape_pushes_links_into_each_other():
 def test_without_a_compiler_the_fix_is_named_and_numpy_takes_over(monkeypatch, tmp_path: Path, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(native.shutil, "which", lambda name: None)
+    monkeypatch.setattr(native, "find_spec", lambda name: None)
     native.native_library.cache_clear()
     try:
         with pytest.raises(MissingPartError, match=r"no C compiler .*; next: sudo apt install gcc"):
@@ -138,6 +139,14 @@ def test_without_a_compiler_the_fix_is_named_and_numpy_takes_over(monkeypatch, t
         assert "retargeting runs in numpy" in caplog.text
     finally:
         native.native_library.cache_clear()
+
+
+def test_a_machine_without_a_compiler_uses_the_one_in_the_package_ziglang(monkeypatch):
+    monkeypatch.setattr(native.shutil, "which", lambda name: None)
+    monkeypatch.setattr(native, "find_spec", lambda name: object() if name == "ziglang" else None)
+    assert native.compiler()[1:] == ["-m", "ziglang", "cc"]
+    monkeypatch.setattr(native.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert native.compiler() == ["/usr/bin/cc"]
 
 
 def test_the_library_is_built_once_and_kept(monkeypatch, tmp_path: Path):
