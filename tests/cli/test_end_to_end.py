@@ -169,7 +169,7 @@ def test_up_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
     rest = rig.communicate()[0]
     assert rig.returncode == 0
     assert "the hand is off, recordings are sealed" in rest
-    assert any(line.startswith("address    http://127.0.0.1:") and "#t=" in line for line in lines)
+    assert any(line.startswith("headset    http://127.0.0.1:") and "#t=" in line for line in lines)
     assert not any(_alive(pid) for pid in children)
 
 

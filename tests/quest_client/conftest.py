@@ -145,7 +145,7 @@ def robot(runtime: Path) -> Iterator[StandIn]:
     robot.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
