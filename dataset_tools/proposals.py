@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dataset_tools.ambient import left_behind, split_ambient
 from dataset_tools.events import marked_spans
 from dataset_tools.labels import VOCABULARY, Label, LabelStore, LiveState
 from dataset_tools.reader import Session
@@ -81,7 +82,8 @@ def find_contacts(session: Session) -> list[Contact]:
 def pad_energy(skin: Stream, layout: SkinLayout, rest_span_ns: tuple[int, int] | None) -> Array:
     """How far each pad is from rest, (T, 18): root mean square over its taxels of their deviation in units of noise.
 
-    The baseline is each channel's median at rest, its noise the standard deviation there (at least one count).
+    The baseline is each channel's median at rest, its noise the standard deviation there (at least one count). The
+    ambient field, which turns with the hand, is taken out first; what it may leave behind counts as noise.
     """
     first_ns = int(skin.t_mono[0])
     start_ns, end_ns = rest_span_ns or (first_ns, first_ns + REST_NS)
@@ -90,7 +92,8 @@ def pad_energy(skin: Stream, layout: SkinLayout, rest_span_ns: tuple[int, int] |
     baseline, noise = np.median(rest, axis=0), np.maximum(rest.std(axis=0), MIN_NOISE_COUNTS)
     blocks = []
     for start in range(0, skin.rows, BLOCK_ROWS):
-        deviation = (skin.read("flux", start, start + BLOCK_ROWS) - baseline) / noise  # (B, 368, 3)
+        touch, field = split_ambient(skin.read("flux", start, start + BLOCK_ROWS) - baseline, layout)  # (B, 368, 3)
+        deviation = touch / np.hypot(noise, left_behind(field, layout)[..., None])
         squares = np.square(deviation).sum(axis=-1)  # (B, 368)
         blocks.append(np.sqrt(np.stack([squares[:, pad.taxels].mean(axis=1) for pad in layout.pads], axis=1)))
     energy: Array = np.concatenate(blocks)

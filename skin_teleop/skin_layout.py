@@ -153,3 +153,23 @@ def _pads(rows: list[dict[str, str]], vendor_m: Array) -> tuple[Pad, ...]:
             )
         )
     return tuple(pads)
+
+
+def taxel_frames(layout: SkinLayout) -> Array:
+    """Rotations (368, 3, 3) from the pad frame to each taxel's own frame, z along its outward normal.
+
+    On a flat pad both are the same; on a curved tip the smallest turn carries the pad's normal onto the taxel's.
+    """
+    frames = np.empty((len(layout.pad_index), 3, 3))
+    for pad in layout.pads:
+        for k in range(pad.first, pad.first + pad.count):
+            frames[k] = _smallest_turn(layout.normals[k] @ pad.rotation).T
+    return frames
+
+
+def _smallest_turn(normal: Array) -> Array:
+    """Rotation (3, 3) that carries z onto a unit vector (3,); the vector must not be -z."""
+    axis = np.array([-normal[1], normal[0], 0.0])  # z cross normal
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    turn: Array = np.eye(3) + cross + cross @ cross / (1 + normal[2])
+    return turn

@@ -16,11 +16,11 @@ from drivers.simulated.skin.elastomer import Elastomer
 from drivers.simulated.skin.footprint import SHAPES, Footprint, signed_distance_m
 from drivers.simulated.skin.magnetic_skin import MagneticSkin
 from drivers.simulated.skin.magnets import Magnets, dipole_field_t, dipole_gradient_t_per_m
-from drivers.simulated.skin.pad_grid import PadGrid, taxel_frames
+from drivers.simulated.skin.pad_grid import PadGrid
 from drivers.simulated.skin.parameters import KINDS, SkinParameters, provenance
 from drivers.simulated.skin.readout import Readout
 from skin_teleop.errors import ConfigError
-from skin_teleop.skin_layout import skin_layout
+from skin_teleop.skin_layout import skin_layout, taxel_frames
 from skin_teleop.transforms import rotation_from_rpy
 
 LAYOUT = skin_layout()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skin_teleop.messages import N_TAXELS
-from skin_teleop.skin_layout import SkinLayout
+from skin_teleop.skin_layout import SkinLayout, taxel_frames
 from skin_teleop.transforms import Array
 
 
@@ -35,23 +35,3 @@ class PadGrid:
         """Values (368, n) in canonical order from the grid (18, 30, n)."""
         values: Array = grid.reshape(self.is_taxel.size, -1)[self.slot]
         return values
-
-
-def taxel_frames(layout: SkinLayout) -> Array:
-    """Rotations (368, 3, 3) from the pad frame to each taxel's own frame, z along its outward normal.
-
-    On a flat pad both are the same; on a curved tip the smallest turn carries the pad's normal onto the taxel's.
-    """
-    frames = np.empty((N_TAXELS, 3, 3))
-    for pad in layout.pads:
-        for k in range(pad.first, pad.first + pad.count):
-            frames[k] = _smallest_turn(layout.normals[k] @ pad.rotation).T
-    return frames
-
-
-def _smallest_turn(normal: Array) -> Array:
-    """Rotation (3, 3) that carries z onto a unit vector (3,); the vector must not be -z."""
-    axis = np.array([-normal[1], normal[0], 0.0])  # z cross normal
-    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    turn: Array = np.eye(3) + cross + cross @ cross / (1 + normal[2])
-    return turn

@@ -58,7 +58,7 @@ def _motion_sections(session: Session, marked: Sequence[Label]) -> list[Section]
         ),
         Section(
             "The skin over time",
-            "Change of every taxel from rest, pad by pad; the bands are the actions that the operator announced.",
+            "Change of every taxel from rest, less the ambient field; the bands are the announced actions.",
             [pictures.taxel_heat(session, skin, layout, marked)],
         ),
         Section(

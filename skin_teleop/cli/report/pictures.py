@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from dataset_tools.ambient import split_ambient
 from dataset_tools.labels import Label
 from dataset_tools.reader import Session
 from skin_teleop.cli.report.hand_picture import draw_hand
@@ -32,11 +33,11 @@ MAX_COLUMNS = 1200
 """Columns of the heat map: one or two a pixel."""
 
 
-def skin_delta(flux: Array, t_mono_ns: Array) -> Array:
-    """Counts (T, 368, 3) minus the median of the first 0.8 s, float32."""
+def skin_delta(flux: Array, t_mono_ns: Array, layout: SkinLayout) -> Array:
+    """Counts (T, 368, 3) minus the median of the first 0.8 s and minus the ambient field, float32."""
     rest = t_mono_ns < t_mono_ns[0] + int(BASELINE_S * 1e9)
     delta: Array = flux.astype(np.float32) - np.median(flux[rest], axis=0).astype(np.float32)
-    return delta
+    return split_ambient(delta, layout)[0]
 
 
 def strip(images: Sequence[tuple[str, Array]]) -> Figure:
@@ -80,7 +81,7 @@ def taxel_heat(session: Session, skin: str, layout: SkinLayout, labels: Sequence
     """Every taxel over time, pad by pad, with the labels as bands."""
     stream = session.streams[skin]
     t0 = int(stream.t_mono[0])
-    strength = np.linalg.norm(skin_delta(stream["flux"], stream.t_mono), axis=-1)  # (T, 368)
+    strength = np.linalg.norm(skin_delta(stream["flux"], stream.t_mono, layout), axis=-1)  # (T, 368)
     step = max(1, len(strength) // MAX_COLUMNS)
     usable = len(strength) // step * step
     peaks = strength[:usable].reshape(-1, step, strength.shape[1]).max(1)
@@ -101,14 +102,14 @@ def taxel_heat(session: Session, skin: str, layout: SkinLayout, labels: Sequence
     axes.set(xlabel="time, s", ylabel="taxels, canonical order")
     bar = figure.colorbar(picture, ax=[band, axes], pad=0.01, aspect=40)
     bar.set_ticks([1, 2, 3], labels=["10", "100", "1000"])
-    bar.set_label("change from rest, counts")
+    bar.set_label("change from rest without the ambient field, counts")
     return figure
 
 
 def hand_at_peak(session: Session, skin: str, layout: SkinLayout, labels: Sequence[Label]) -> Figure:
     """The whole skin at the strongest moment of each labelled action."""
     stream = session.streams[skin]
-    delta = skin_delta(stream["flux"], stream.t_mono)
+    delta = skin_delta(stream["flux"], stream.t_mono, layout)
     total = np.clip(delta[..., 2], 0, None).sum(1)
     touching = {label.label: label for label in reversed(labels) if label.label not in ("rest", "contact")}
     actions = sorted(touching.values(), key=lambda label: label.t_start_mono_ns)[:4]

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
-from dataset_tools.labels import Label
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dataset_tools.labels import Label
 from skin_teleop.transforms import Array
 
 BACKGROUND, PANEL, GRID, TEXT, FAINT = "#0d1117", "#131a22", "#232c38", "#d5dde6", "#7d8896"
