@@ -5,7 +5,7 @@
 do not overlap, as published. `demo` is cut down until a minute on two CPU cores holds a useful number of steps; its
 teacher is sharper and its centre follows faster, for with the paper's values a run of a hundred steps ends in the
 uniform answer (tried on one simulated minute: loss at 2 ln K). `laptop` takes one token per pad, so that ten minutes
-on a CPU hold many steps and the result runs at 100 Hz; its schedule is that of `demo` and was not tuned.
+on a CPU hold many steps and the result is meant for 100 Hz (not measured); its schedule is that of `demo`, untuned.
 """
 
 from __future__ import annotations

@@ -22,6 +22,8 @@ from skin_teleop.messages import DropCount, Message, MessageType, Sample, decode
 
 RECORDER_QUEUE = 4000
 """Messages a producer may have under way to the recorder: about 10 s of joint states."""
+PUBLISHER_QUEUE = 1000
+"""Messages under way to one reader. ZeroMQ drops the newest when it is full, so it holds seconds, not moments."""
 MAX_SOCKET_PATH_BYTES = 100
 """Linux limits a Unix socket path to 107 bytes; ZeroMQ adds a few."""
 
@@ -50,7 +52,7 @@ class Publisher:
     def __init__(self, runtime: Path, process: str) -> None:
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SNDHWM, 64)
+        self._socket.setsockopt(zmq.SNDHWM, PUBLISHER_QUEUE)
         self._socket.bind(endpoint(runtime, f"{process}.pub"))
 
     def send(self, message: Message, stream: str = "") -> None:

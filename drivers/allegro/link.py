@@ -128,7 +128,7 @@ class HandLink:
         now_ns, wall_ns = _paired_clocks()
         age_ns = wall_ns - round(message.timestamp * 1e9)
         arrived_ns = now_ns - age_ns if 0 <= age_ns <= MAX_STAMP_AGE_NS else now_ns
-        self._arrived_ns = max(self._arrived_ns, arrived_ns)  # frames of a bus do not overtake each other
+        self._arrived_ns = max(self._arrived_ns + 1, arrived_ns)  # frames of a bus follow one another
         return self._arrived_ns
 
 

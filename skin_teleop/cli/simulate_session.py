@@ -73,7 +73,7 @@ def simulate_session(
     rig = dataclasses.replace(
         rig, world=dataclasses.replace(rig.world or WorldConfig(), seed=skin_seed, object=object_name)
     )
-    with SessionLog.create(folder, rig, object_name=object_name, plan=(action,), operator=OPERATOR) as log:
+    with SessionLog.create(folder, rig, object_name=object_name, plan=(action,), operator=OPERATOR, live=False) as log:
         start = Stamp.now()
         writer = SessionWriter(log, rig)
         seeds = [seed, 1, number]
