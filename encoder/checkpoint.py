@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,9 @@ from safetensors.torch import load_file, save
 from encoder.model import CHANNELS, SparshSkinEncoder
 from encoder.presets import EncoderSize
 from encoder.run_folder import MODEL_FILE, write_atomically
-from encoder.session_data import RATE_HZ
-from encoder.windows import WINDOW_FRAMES
-from skin_teleop.errors import ConfigError
+from encoder.session_data import RATE_HZ, TactileRecording
+from encoder.windows import WINDOW_FRAMES, TactileWindows
+from skin_teleop.errors import ConfigError, SessionError
 
 CONFIG_FILE = "config.json"
 
@@ -68,6 +69,19 @@ def load_config(folder: str | Path) -> EncoderConfig:
             allowed=f"{WINDOW_FRAMES} frames at {RATE_HZ} Hz, {CHANNELS} channels",
         )
     return config
+
+
+def windows_for(config: EncoderConfig, recordings: Sequence[TactileRecording], *, split: bool = True) -> TactileWindows:
+    """Windows of recordings as this encoder reads them; raises SessionError for another skin than it was trained on."""
+    windows = TactileWindows(recordings, geometry=config.geometry, split=split)
+    if windows.layout != config.layout:
+        raise SessionError(
+            "an encoder was to read some recordings",
+            found=f"an encoder of the layout {config.layout}, recordings of {windows.layout}",
+            allowed="recordings of the encoder's own layout",
+            next_step="skin-teleop pretrain with sessions of this layout",
+        )
+    return windows
 
 
 def load_encoder(folder: str | Path) -> SparshSkinEncoder:

@@ -11,7 +11,6 @@ import torch
 from encoder.features import encoder_features
 from encoder.model import SparshSkinEncoder
 from encoder.run_folder import write_through
-from encoder.session_data import TactileRecording
 from encoder.windows import TactileWindows
 from skin_teleop.skin_layout import skin_layout
 from skin_teleop.transforms import Array
@@ -33,9 +32,8 @@ class Embeddings:
         write_through(path, lambda file: np.savez(file, t_mono_ns=self.t_mono_ns, pads=self.pads, summary=self.summary))
 
 
-def embed(encoder: SparshSkinEncoder, recording: TactileRecording, geometry: str) -> Embeddings:
-    """Embed every window of a recording, those that straddle two parts of the split included."""
-    windows = TactileWindows([recording], geometry=geometry, split=False)
+def embed(encoder: SparshSkinEncoder, windows: TactileWindows) -> Embeddings:
+    """Embed every window; ask for windows without a split to have those that straddle two parts as well."""
     rows = np.arange(len(windows))
     with torch.no_grad():
         features = encoder_features(encoder, windows, rows).astype(np.float32)  # (n, 19 d)

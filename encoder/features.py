@@ -21,7 +21,7 @@ def encoder_features(encoder: SparshSkinEncoder, windows: TactileWindows, rows: 
     parts = []
     for first in range(0, len(rows), _BATCH):
         batch = windows.gather(rows[first : first + _BATCH])
-        tokens = encoder(batch.flux, batch.position_m)
+        tokens = encoder(batch.flux, batch.position_m, batch.valid)
         pads = [tokens.patches[:, encoder.tokens.pad == pad.index].mean(1) for pad in skin_layout().pads]
         parts.append(torch.cat([*pads, tokens.summary], -1).double().numpy())
     encoder.train(was_training)

@@ -82,14 +82,17 @@ class SparshSkinEncoder(nn.Module):
         self.flux_mean.copy_(mean_counts)
         self.flux_std.copy_(std_counts)
 
-    def fold(self, flux: Tensor, position_m: Tensor) -> Tensor:
+    def fold(self, flux: Tensor, position_m: Tensor, valid: Tensor | None = None) -> Tensor:
         """(B, N, F) what each token is made of, from flux counts and positions (B, 10, 368, 3).
 
-        Flux is normalised; positions stay in metres, as in the release. F is 60 for each taxel of a token.
+        Flux is normalised; positions stay in metres, as in the release. F is 60 for each taxel of a token. A taxel
+        that is not `valid` (B, 368) is NaN: it is missing, which is something else than a taxel without change.
         """
         normalised = (flux - self.flux_mean) / self.flux_std
-        channels = torch.cat([normalised, position_m], -1)  # (B, 10, 368, 6)
-        return self.tokens.gather(channels.transpose(1, 2).flatten(2))
+        taxels = torch.cat([normalised, position_m], -1).transpose(1, 2).flatten(2)  # (B, 368, 60)
+        if valid is not None:
+            taxels = taxels.masked_fill(~valid[..., None], torch.nan)
+        return self.tokens.gather(taxels)
 
     @staticmethod
     def flux_of(folded: Tensor) -> Tensor:
@@ -102,6 +105,7 @@ class SparshSkinEncoder(nn.Module):
 
         `keep` (B, K) int64 names the tokens to compute, all when None. `masked` (B, K) bool hides the content of some
         of them behind the mask token; they keep their position and pad type, else they could not be told apart.
+        Tokens without any valid taxel stand behind it as well.
         """
         batch = len(folded)
         places = self.place + functional.embedding(self.kind_of_token, self.kind)  # (N, d)
@@ -110,18 +114,31 @@ class SparshSkinEncoder(nn.Module):
         else:
             tokens = folded.gather(1, keep[..., None].expand(-1, -1, folded.shape[-1]))  # (B, K, F)
             where = functional.embedding(keep, places)  # unlike indexing, its gradient is summed in a fixed order
-        tokens = self.patch_norm(self.patch(tokens))
-        if masked is not None:
-            tokens = torch.where(masked[..., None], self.mask_token.to(tokens.dtype), tokens)
+        hidden = missing_tokens(tokens) if masked is None else masked | missing_tokens(tokens)
+        tokens = self.patch_norm(self._patch(tokens))
+        tokens = torch.where(hidden[..., None], self.mask_token.to(tokens.dtype), tokens)
         tokens = torch.cat([self.register_token.expand(batch, 1, -1), tokens + where], 1)  # (B, 1 + K, d)
         for block in self.blocks:
             tokens = block(tokens)
         tokens = self.norm(tokens)
         return SkinTokens(tokens[:, 0], tokens[:, 1:])
 
-    def forward(self, flux: Tensor, position_m: Tensor) -> SkinTokens:
-        """Encode windows: flux counts (B, 10, 368, 3) and taxel positions (B, 10, 368, 3) in the palm frame, m."""
-        return self.encode(self.fold(flux, position_m))
+    def forward(self, flux: Tensor, position_m: Tensor, valid: Tensor | None = None) -> SkinTokens:
+        """Encode windows: flux counts (B, 10, 368, 3) and taxel positions (B, 10, 368, 3) in the palm frame, m.
+
+        `valid` (B, 368) bool tells dead and stale taxels, which are masked; without it all are taken as they are.
+        """
+        return self.encode(self.fold(flux, position_m, valid))
+
+    def _patch(self, tokens: Tensor) -> Tensor:
+        """(B, K, F) to (B, K, d); a pad's patch leaves missing taxels out itself."""
+        patched: Tensor = self.patch(tokens if self.size.tokens == "pad" else tokens.nan_to_num())
+        return patched
+
+
+def missing_tokens(folded: Tensor) -> Tensor:
+    """(B, K) bool, True where no taxel of the token is valid, for folded windows (B, K, F)."""
+    return folded.isnan().all(-1)
 
 
 class Block(nn.Module):

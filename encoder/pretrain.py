@@ -25,7 +25,6 @@ from encoder.session_data import TactileRecording
 from encoder.train import OnStep, Training, prepare, train
 from encoder.windows import TactileWindows
 from skin_teleop.errors import SessionError
-from skin_teleop.skin_layout import skin_layout
 
 PROBE_FILE = "probe.json"
 CARD_FILE = "README.md"
@@ -150,7 +149,7 @@ def _config(training: Training, verdict: _Verdict) -> EncoderConfig:
         schema="skin_teleop.encoder/1",
         size=training.recipe.size,
         geometry=settings.geometry,
-        layout=skin_layout().name,
+        layout=training.windows.layout,
         preset=settings.preset,
         exported=verdict.exported,
         chosen_by=verdict.chosen_by,

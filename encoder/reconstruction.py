@@ -103,7 +103,7 @@ def _tokens(encoder: SparshSkinEncoder, windows: TactileWindows, rows: Array) ->
     tokens, targets, valid = [], [], []
     for part in np.array_split(rows, max(1, len(rows) // 32)):
         batch = windows.gather(part)
-        patches = encoder(batch.flux, batch.position_m).patches[:, encoder.tokens.of_taxel]
+        patches = encoder(batch.flux, batch.position_m, batch.valid).patches[:, encoder.tokens.of_taxel]
         tokens.append(functional.layer_norm(patches, patches.shape[-1:]))
         normalised = (batch.flux - encoder.flux_mean) / encoder.flux_std  # (B, 10, 368, 3)
         targets.append(normalised.transpose(1, 2).flatten(2))

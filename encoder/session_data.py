@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from encoder.body import Body, body_of
 from skin_teleop.clock import NS_PER_S
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import N_TAXELS
@@ -50,6 +51,10 @@ class SessionLike(Protocol):
         """The session's folder."""
 
     @property
+    def meta(self) -> Mapping[str, Any]:
+        """Content of session.json."""
+
+    @property
     def streams(self) -> Mapping[str, Any]:
         """Streams by name."""
 
@@ -63,6 +68,7 @@ class TactileRecording:
     """One session on a 100 Hz grid."""
 
     name: str
+    body: Body
     t_mono_ns: Array
     """(T,) int64 grid times, ns."""
     fresh: Array
@@ -104,9 +110,10 @@ def rest_baseline(flux: Array, valid: Array) -> tuple[Array, Array]:
     return np.nanmedian(counts, axis=0), known
 
 
-def load_recording(session: SessionLike, *, skin: str = "uskin", hand: str = "allegro") -> TactileRecording:
+def load_recording(session: SessionLike) -> TactileRecording:
     """Read one session; raises SessionError where the skin or the hand stream is missing or too short."""
-    skin_stream, hand_stream = _stream(session, skin), _stream(session, hand)
+    body = body_of(session.meta)
+    skin_stream, hand_stream = _stream(session, body.skin), _stream(session, body.hand)
     flux, t_ns = skin_stream["flux"], np.asarray(skin_stream.t_mono)
     valid = passes_gate(flux)
     resting, baseline_from = _rest_frames(session, t_ns)
@@ -116,6 +123,7 @@ def load_recording(session: SessionLike, *, skin: str = "uskin", hand: str = "al
     valid = (valid & known)[rows]
     return TactileRecording(
         name=Path(session.path).name,
+        body=body,
         t_mono_ns=grid_ns,
         fresh=np.abs(t_ns[rows] - grid_ns) <= _TICK_NS,
         delta=_delta(flux, rows, valid, baseline),

@@ -43,10 +43,11 @@ class TokenTable:
         return len(self.taxels)
 
     def gather(self, values: Tensor) -> Tensor:
-        """(B, N, S * F) what each token is made of, from values of taxels (B, 368, F); empty slots are 0."""
+        """(B, N, S * F) what each token is made of, from values of taxels (B, 368, F); empty slots are NaN."""
         if self.taxels.shape[1] == 1:
             return values
-        with_empty = torch.cat([values, values.new_zeros(len(values), 1, values.shape[-1])], 1)  # (B, 369, F)
+        empty = values.new_full((len(values), 1, values.shape[-1]), torch.nan)
+        with_empty = torch.cat([values, empty], 1)  # (B, 369, F)
         return with_empty[:, self.taxels].flatten(2)
 
     @property
@@ -64,7 +65,9 @@ class PadPatch(nn.Module):
         self.pad = nn.Linear(_PAD_SLOTS * _TAXEL_WIDTH, width)
 
     def forward(self, folded: Tensor) -> Tensor:
-        """(..., 30 * F) to (..., d)."""
-        taxels = self.taxel(folded.view(*folded.shape[:-1], _PAD_SLOTS, -1))  # (..., 30, 32)
+        """(..., 30 * F) to (..., d); a taxel that is missing (NaN) and an empty slot add nothing."""
+        slots = folded.view(*folded.shape[:-1], _PAD_SLOTS, -1)  # (..., 30, F)
+        missing = slots[..., :1].isnan()
+        taxels = self.taxel(slots.nan_to_num()).masked_fill(missing, 0)  # (..., 30, 32)
         joined: Tensor = self.pad(taxels.flatten(-2))
         return joined

@@ -70,7 +70,7 @@ class Training:
         drawn = torch.randint(len(self.rows), (self.recipe.batch,), generator=generator)
         batch = self.windows.gather(self.rows[drawn.numpy()])
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bf16):
-            folded = self.objective.student.encoder.fold(batch.flux, batch.position_m)
+            folded = self.objective.student.encoder.fold(batch.flux, batch.position_m, batch.valid)
             outcome = self.objective.compute(folded, generator, self.schedules, step)
         self.optimiser.zero_grad(set_to_none=True)
         outcome.total.backward()  # type: ignore[no-untyped-call]

@@ -17,9 +17,7 @@ from torch import Tensor
 
 from encoder.session_data import TactileRecording
 from skin_teleop.errors import ConfigError, SessionError
-from skin_teleop.hand import hand_model
-from skin_teleop.kinematics import hand_posture
-from skin_teleop.skin_layout import GEOMETRIES, skin_layout
+from skin_teleop.skin_layout import GEOMETRIES
 from skin_teleop.transforms import Array
 
 WINDOW_FRAMES = 10
@@ -55,6 +53,7 @@ class TactileWindows:
         if geometry not in GEOMETRIES:
             raise ConfigError("a taxel geometry was asked for", found=geometry, allowed=", ".join(GEOMETRIES))
         self.recordings = tuple(recordings)
+        self.layout = _one_layout(self.recordings)
         self.geometry = geometry
         tables = [_starts_and_parts(recording, stride, split) for recording in self.recordings]
         self.start = np.concatenate([starts for starts, _ in tables])  # (N,)
@@ -95,12 +94,11 @@ class TactileWindows:
         picks = [(self.recordings[k], self.recording[rows] == k) for k in np.unique(self.recording[rows])]
         flux = np.empty((*frames.shape, 368, 3), np.float32)
         valid = np.empty((len(rows), 368), bool)
-        joints = np.empty((*frames.shape, 16), np.float32)
+        positions = np.empty((*frames.shape, 368, 3), np.float32)
         for recording, chosen in picks:
             flux[chosen] = recording.delta[frames[chosen]]
             valid[chosen] = recording.valid[frames[chosen]].all(1)
-            joints[chosen] = recording.joint_rad[frames[chosen]]
-        positions = taxel_positions_m(joints, self.geometry)
+            positions[chosen] = recording.body.taxel_positions_m(recording.joint_rad[frames[chosen]], self.geometry)
         return WindowBatch(torch.from_numpy(flux), torch.from_numpy(positions), torch.from_numpy(valid))
 
     def flux_statistics(self) -> tuple[Array, Array]:
@@ -121,10 +119,17 @@ class TactileWindows:
         return np.stack([columns[k][frame] for k, frame in zip(self.recording[rows], last, strict=True)])
 
 
-def taxel_positions_m(joint_rad: Array, geometry: str) -> Array:
-    """Taxel positions (..., 368, 3) float32 in the palm frame, m, from joint angles (..., 16) rad."""
-    posture = hand_posture(hand_model("allegro_v4_right"), joint_rad)
-    return skin_layout().positions_in_palm_m(posture, geometry).astype(np.float32)
+def _one_layout(recordings: Sequence[TactileRecording]) -> str:
+    """The layout of the skin that all recordings share; a token stands for one place on one skin."""
+    layouts = sorted({recording.body.layout for recording in recordings})
+    if len(layouts) != 1:
+        raise SessionError(
+            "recordings for one encoder were asked for",
+            found=f"skin layouts {', '.join(layouts) or 'none (no recordings)'}",
+            allowed="recordings of one layout",
+            next_step="name only sessions of one layout; skin-teleop sessions DIR lists them",
+        )
+    return layouts[0]
 
 
 def part_of_frames(n_frames: int) -> Array:

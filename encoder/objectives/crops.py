@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,6 +26,11 @@ class Views:
     """(L, B, Kl) int64 tokens of the local crops."""
     masked: Tensor
     """(2, B, Kg) bool, tokens of the global crops that the student must guess."""
+
+    def without(self, missing: Tensor) -> Views:
+        """The same views where nobody has to guess the missing ones (B, N) of a window's tokens."""
+        absent = missing.expand(len(self.wide), -1, -1).gather(-1, self.wide)  # (2, B, Kg)
+        return replace(self, masked=self.masked & ~absent)
 
 
 def draw_views(batch: int, local_crops: int, generator: torch.Generator, tokens: int = N_TAXELS) -> Views:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from encoder.model import SkinTokens, SparshSkinEncoder
+from encoder.model import SkinTokens, SparshSkinEncoder, missing_tokens
 from encoder.objectives.objective import Objective, Outcome, Trained
 from encoder.objectives.pad_graph import grow_regions, token_distance_m
 from encoder.objectives.predictor import Predictor
@@ -60,7 +60,7 @@ class JepaObjective(Objective):
             whole = self.teacher.encoder.encode(folded)
         seen = self.student.encoder.encode(folded, keep)
         taught = functional.layer_norm(whole.patches.float(), whole.patches.shape[-1:])  # (B, N, d)
-        total = self._loss(seen, keep, targets, taught)
+        total = self._loss(seen, keep, targets, taught, missing_tokens(folded))
         return Outcome(
             total=total,
             terms={"latent_loss": total},
@@ -69,14 +69,15 @@ class JepaObjective(Objective):
             teacher_summary=whole.summary[None],
         )
 
-    def _loss(self, seen: SkinTokens, keep: Tensor, targets: Tensor, taught: Tensor) -> Tensor:
+    def _loss(self, seen: SkinTokens, keep: Tensor, targets: Tensor, taught: Tensor, missing: Tensor) -> Tensor:
         regions, batch, size = targets.shape
         repeated = SkinTokens(seen.summary.repeat(regions, 1), seen.patches.repeat(regions, 1, 1))
         guessed = self.student.predictor(repeated, keep.repeat(regions, 1), targets.flatten(0, 1))  # (R B, M, d)
         wanted = taught.repeat(regions, 1, 1).gather(
             1, targets.reshape(regions * batch, size, 1).expand(-1, -1, taught.shape[-1])
         )
-        return functional.smooth_l1_loss(guessed.float(), wanted)
+        known = ~missing.repeat(regions, 1).gather(1, targets.flatten(0, 1))  # (R B, M)
+        return functional.smooth_l1_loss(guessed.float()[known], wanted[known])
 
 
 def context_of(targets: Tensor, tokens: int, generator: torch.Generator) -> Tensor:

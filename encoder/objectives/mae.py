@@ -38,15 +38,15 @@ class MaeObjective(Objective):
         self.train()
 
     def compute(self, folded: Tensor, generator: torch.Generator, schedules: Schedules, step: int) -> Outcome:
-        """Mean squared error of the normalised flux, on hidden tokens and occupied slots only."""
+        """Mean squared error of the normalised flux, on the valid taxels of hidden tokens only."""
         keep, hidden = split_tokens(len(folded), folded.shape[1], generator)
         encoder = self.student.encoder
         seen = encoder.encode(folded, keep)
         guessed = self.student.decoder(seen, keep, hidden).float()  # (B, M, S * 30)
         wanted = folded.gather(1, hidden[..., None].expand(-1, -1, folded.shape[-1]))
         flux = encoder.flux_of(wanted)  # (B, M, S, 30)
-        occupied = encoder.tokens.occupied[hidden]  # (B, M, S)
-        total = (guessed.view_as(flux) - flux)[occupied].square().mean()
+        known = encoder.tokens.occupied[hidden] & ~flux[..., 0].isnan()  # (B, M, S)
+        total = (guessed.view_as(flux) - flux)[known].square().mean()
         return Outcome(
             total=total,
             terms={"reconstruction_loss": total},

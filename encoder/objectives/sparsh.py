@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from encoder.model import SkinTokens, SparshSkinEncoder
+from encoder.model import SkinTokens, SparshSkinEncoder, missing_tokens
 from encoder.objectives.crops import Views, draw_views
 from encoder.objectives.head import PrototypeHead
 from encoder.objectives.losses import (
@@ -103,6 +103,7 @@ class SparshObjective(Objective):
 
     def forward(self, folded: Tensor, views: Views, teacher_temperature: float) -> Losses:
         """Losses of folded windows (B, N, F) under some views; changes nothing in the objective."""
+        views = views.without(missing_tokens(folded))
         teacher = self._teach(folded, views)
         wide = self._encode(self.student, folded, views.wide, views.masked)
         narrow = self._encode(self.student, folded, views.narrow, None)

@@ -20,14 +20,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write `<session>.<run>.embeddings.npz` beside each session folder, which stays as it was sealed."""
     require_training_extra("embeddings")
-    from encoder.checkpoint import load_config, load_encoder
+    from encoder.checkpoint import load_config, load_encoder, windows_for
     from encoder.embedding import embed
 
-    encoder, geometry = load_encoder(options.run), load_config(options.run).geometry
+    encoder, config = load_encoder(options.run), load_config(options.run)
     for session in options.sessions:
         folder = Path(session).resolve()
         (recording,) = load_recordings([session])
-        embeddings = embed(encoder, recording, geometry)
+        embeddings = embed(encoder, windows_for(config, [recording], split=False))
         path = folder.with_name(f"{folder.name}.{options.run.resolve().name}.embeddings.npz")
         embeddings.save(path)
         Console().print(f"{path}: {len(embeddings.t_mono_ns)} embeddings of width {embeddings.summary.shape[-1]}")

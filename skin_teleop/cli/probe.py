@@ -26,12 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Probe the encoder, untrained ones and raw statistics; print the table."""
     require_training_extra("a probe")
-    from encoder.checkpoint import load_config, load_encoder
+    from encoder.checkpoint import load_config, load_encoder, windows_for
     from encoder.probe import PROTOCOL, probe, probe_task
-    from encoder.windows import TactileWindows
 
-    encoder, geometry = load_encoder(options.run), load_config(options.run).geometry
-    windows = TactileWindows(load_recordings(options.sessions), geometry=geometry)
+    encoder = load_encoder(options.run)
+    windows = windows_for(load_config(options.run), load_recordings(options.sessions))
     task = probe_task(windows)
     result = probe(encoder, windows, task)
     Console().print(probe_table(result))

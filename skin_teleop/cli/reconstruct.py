@@ -26,16 +26,15 @@ def run(options: argparse.Namespace) -> int:
     """Train the decoder on the sessions' train part, draw the liveliest held-out moment, and animate it if asked."""
     _check(options)
     require_training_extra("a reconstruction")
-    from encoder.checkpoint import load_config, load_encoder
+    from encoder.checkpoint import load_config, load_encoder, windows_for
     from encoder.reconstruction import moments, read_back, reconstruct, train_decoder
-    from encoder.windows import TactileWindows
     from skin_teleop.cli.report.pictures import reconstruction_pair
     from skin_teleop.cli.report.reconstruction_animation import save_animation
     from skin_teleop.skin_layout import skin_layout
 
-    encoder, geometry = load_encoder(options.run), load_config(options.run).geometry
+    encoder, config = load_encoder(options.run), load_config(options.run)
     recordings = load_recordings(options.sessions)
-    windows = TactileWindows(recordings, geometry=geometry)
+    windows = windows_for(config, recordings)
     decoder = train_decoder(encoder, windows)
     result = reconstruct(encoder, windows, decoder=decoder)
     pair = {"true": result.true, "reconstructed": result.reconstructed}
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     console.print(f"{options.out}: {result.explained:.0%} of the variance of lively held-out windows is explained")
     if options.animation:
-        whole = TactileWindows(recordings, geometry=geometry, split=False)
+        whole = windows_for(config, recordings, split=False)
         rows = moments(whole, result.t_mono_ns, options.seconds)
         true, read = read_back(encoder, decoder, whole, rows)
         t_s = (whole.last_frame_ns(rows) - result.t_mono_ns) / 1e9

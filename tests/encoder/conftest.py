@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
 from encoder.presets import PRESETS, EncoderSize, Recipe
 from encoder.session_data import TactileRecording, load_recording
+from skin_teleop.rig import load_rig
 from skin_teleop.skin_layout import skin_layout
 
 START_NS = 5_000_000_000
@@ -37,7 +39,7 @@ class MadeUpSession:
     path: Path
     streams: Mapping[str, Any]
     rest_span_ns: tuple[int, int] | None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=lambda: {"rig": msgspec.to_builtins(load_rig("simulated"))})
 
 
 def make_session(n_frames: int = 900, seed: int = 0, *, truth: bool = True, rest: bool = True) -> MadeUpSession:

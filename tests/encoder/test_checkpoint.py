@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
-from encoder.checkpoint import EncoderConfig, load_config, load_encoder, save_encoder
+from encoder.checkpoint import EncoderConfig, load_config, load_encoder, save_encoder, windows_for
 from encoder.model import SparshSkinEncoder
 from encoder.presets import EncoderSize
-from skin_teleop.errors import ConfigError
+from encoder.session_data import load_recording
+from skin_teleop.errors import ConfigError, SessionError
 
 
 @pytest.fixture
@@ -80,3 +81,11 @@ def test_weights_of_another_size_or_broken_files_are_refused(tmp_path):
 def test_folder_without_a_run_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"no config.json; next: skin-teleop pretrain"):
         load_encoder(tmp_path / "nothing")
+
+
+def test_another_skin_than_the_encoders_is_refused(session, config):
+    left = session(200)
+    left.meta["rig"]["skin"]["layout"] = "xela_ah_left"
+    with pytest.raises(SessionError, match="encoder of the layout xela_ah_right, recordings of xela_ah_left"):
+        windows_for(config, [load_recording(left)])
+    assert windows_for(config, [load_recording(session(200))]).geometry == config.geometry

@@ -21,10 +21,10 @@ def short(session):
 @pytest.mark.parametrize("unit", ["taxel", "pad"])
 def test_every_window_has_its_row(short, unit, tmp_path):
     encoder = SparshSkinEncoder(EncoderSize(24, 1, 3, unit)).eval()
-    result = embed(encoder, short, "vendor")
+    windows = TactileWindows([short], split=False)
+    result = embed(encoder, windows)
     assert result.t_mono_ns.tolist() == short.t_mono_ns[9:].tolist(), "windows over the split's borders are included"
     assert result.pads.shape == (111, 18, 24)
-    windows = TactileWindows([short], split=False)
     batch = windows.gather(np.array([50]))
     with torch.no_grad():
         tokens = encoder(batch.flux, batch.position_m)

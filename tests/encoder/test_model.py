@@ -66,6 +66,32 @@ def test_gathered_tokens_equal_attention_that_masks_the_others(encoder, monkeypa
     torch.testing.assert_close(sparse.patches, dense_kept, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("unit", ["taxel", "pad"])
+def test_a_dead_taxel_is_missing_whatever_its_numbers_say(unit):
+    """What a dead taxel holds never reaches the tokens, and it is not taken for a taxel that feels no change."""
+    encoder = SparshSkinEncoder(EncoderSize(24, 2, 3, unit)).eval()
+    flux, position = torch.randn(2, 10, 368, 3), torch.randn(2, 10, 368, 3)
+    valid = torch.ones(2, 368, dtype=torch.bool)
+    valid[0, 140:150] = False
+    rubbish, silent = flux.clone(), flux.clone()
+    rubbish[0, :, 140:150], silent[0, :, 140:150] = 1e6, 0.0
+    with torch.no_grad():
+        first, second = (encoder(values, position, valid).patches for values in (flux, rubbish))
+        unmarked = encoder(silent, position).patches
+    assert first.isfinite().all()
+    assert torch.equal(first, second)
+    assert not torch.allclose(first[0], unmarked[0], atol=1e-4)
+    torch.testing.assert_close(first[1], unmarked[1])
+
+
+def test_a_token_without_any_valid_taxel_looks_like_a_masked_one(encoder):
+    flux, position = torch.randn(1, 10, 368, 3), torch.randn(1, 10, 368, 3)
+    valid = torch.arange(368)[None] != 77
+    folded = encoder.fold(flux, position)
+    masked = encoder.encode(folded, torch.arange(368)[None], ~valid).patches
+    torch.testing.assert_close(encoder(flux, position, valid).patches, masked)
+
+
 def test_masked_tokens_hide_their_content_and_keep_their_place(encoder):
     folded = torch.randn(1, 368, 60)
     masked = torch.zeros(1, 368, dtype=torch.bool)

@@ -10,6 +10,7 @@ import torch
 
 from encoder.objectives.byol import agreement_loss
 from encoder.objectives.choose import build_objective
+from encoder.objectives.crops import Views
 from encoder.objectives.jepa import TARGETS, context_of
 from encoder.objectives.mae import split_tokens
 from encoder.objectives.objective import Objective
@@ -57,7 +58,7 @@ def test_gradient_reaches_the_whole_student_and_never_the_teacher(name, recipe, 
     compute(objective, folded, recipe).total.backward()
     # jepa and mae hide by leaving tokens out, byol hides nothing: the encoder's mask token rests in all three
     unused = [] if name == "sparsh" else ["encoder.mask_token"]
-    assert [n for n, p in objective.student.named_parameters() if p.grad is None] == unused
+    assert [n for n, p in objective.student.named_parameters() if p.grad is None or not p.grad.any()] == unused
     assert all(p.grad is None for p in (objective.teacher or torch.nn.Module()).parameters())
 
 
@@ -131,6 +132,28 @@ def test_mae_ignores_visible_tokens_empty_slots_and_positions(recipe, folded):
     values = [channels[b, token][occupied[token]].flatten() for b in range(4) for token in hidden[b].tolist()]
     expected = torch.cat(values).square().mean().item()
     assert compute(objective, folded, recipe).total.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_dead_taxels_leave_no_trace_in_loss_or_gradient(name, recipe, folded):
+    """Two pads are dead: the loss is a number, and nothing asks the student to guess them."""
+    folded = folded.clone()
+    folded[:, :2] = torch.nan
+    objective = build_objective(name, recipe)
+    outcome = compute(objective, folded, recipe)
+    outcome.total.backward()
+    assert torch.isfinite(outcome.total)
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in objective.student.parameters())
+
+
+def test_nobody_guesses_a_missing_token():
+    wide = torch.stack([torch.arange(0, 6), torch.arange(4, 10)])[:, None]  # (2, 1, 6)
+    views = Views(wide, wide, torch.ones(2, 1, 6, dtype=torch.bool))
+    missing = torch.zeros(1, 12, dtype=torch.bool)
+    missing[0, [1, 5]] = True
+    left = views.without(missing).masked
+    assert wide[0][left[0]].tolist() == [0, 2, 3, 4]
+    assert wide[1][left[1]].tolist() == [4, 6, 7, 8, 9]
 
 
 def test_byol_counts_directions_only():

@@ -18,18 +18,33 @@ def test_pad_tokens_hold_every_taxel_once_in_its_pad():
         assert (table.of_taxel[pad.taxels] == pad.index).all()
 
 
-def test_gather_leaves_taxels_as_they_are_and_fills_empty_slots_with_zero():
+def test_gather_leaves_taxels_as_they_are_and_leaves_empty_slots_missing():
     values = torch.arange(1.0, 369).view(1, 368, 1).expand(2, -1, 3).contiguous()
     assert TokenTable("taxel").gather(values) is values
     pads = TokenTable("pad").gather(values).view(2, 18, 30, 3)
     assert pads[0, 1, :16, 0].tolist() == list(range(31, 47))
-    assert (pads[0, 1, 16:] == 0).all()
+    assert pads[0, 1, 16:].isnan().all()
 
 
 def test_pad_patch_is_linear():
     patch = PadPatch(60, 24)
     first, second = torch.randn(2, 1, 18, 1800)
     torch.testing.assert_close(patch(first) + patch(second) - patch(torch.zeros_like(first)), patch(first + second))
+
+
+def test_a_missing_taxel_adds_nothing_to_its_pad_and_is_not_a_zero():
+    patch, folded = PadPatch(60, 24), torch.randn(1, 18, 30, 60)
+    folded[0, 3, 7] = torch.nan
+    other = folded.clone()
+    other[0, 3, 7] = 0
+    missing, zero = patch(folded.flatten(2)), patch(other.flatten(2))
+    without = patch.pad.bias + sum(
+        patch.pad.weight[:, 32 * slot : 32 * slot + 32] @ patch.taxel(folded[0, 3, slot])
+        for slot in range(30)
+        if slot != 7
+    )
+    torch.testing.assert_close(missing[0, 3], without, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(missing[0, 3], zero[0, 3], atol=1e-4)
 
 
 def test_flux_of_undoes_the_folding():

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoder.body import body_of
 from encoder.session_data import TactileRecording, load_recording
 from encoder.windows import (
     GUARD_FRAMES,
@@ -14,11 +16,11 @@ from encoder.windows import (
     WINDOW_FRAMES,
     TactileWindows,
     part_of_frames,
-    taxel_positions_m,
 )
 from skin_teleop.errors import ConfigError, SessionError
 from skin_teleop.hand import hand_model
 from skin_teleop.kinematics import hand_posture
+from skin_teleop.rig import load_rig
 from skin_teleop.skin_layout import skin_layout
 
 
@@ -36,12 +38,34 @@ def test_window_holds_the_recorded_frames(recording):
 def test_positions_follow_the_joints_in_both_geometries(recording):
     joints = recording.joint_rad[200]
     posture = hand_posture(hand_model("allegro_v4_right"), joints)
+    positions = []
     for geometry in ("vendor", "sparsh"):
         windows = TactileWindows([recording], geometry=geometry)
         row = np.flatnonzero(windows.start == 200)
         position = windows.gather(row).position_m[0, 0].numpy()
         np.testing.assert_allclose(position, skin_layout().positions_in_palm_m(posture, geometry), atol=1e-6)
-    assert not np.allclose(taxel_positions_m(joints, "vendor"), taxel_positions_m(joints, "sparsh"), atol=1e-3)
+        positions.append(position)
+    assert not np.allclose(*positions, atol=1e-3)
+
+
+def test_recordings_of_two_hands_keep_their_own_kinematics(session):
+    other = session(200)
+    other.meta["rig"]["hand"] |= {"model": "allegro_v5_right_a", "finger_joint1_z_m": 0.0}
+    recordings = [load_recording(session(200)), load_recording(other)]
+    windows = TactileWindows(recordings)
+    rows = np.array([int(np.flatnonzero(windows.recording == k)[0]) for k in (0, 1)])
+    positions = windows.gather(rows).position_m.numpy()
+    for position, recording in zip(positions, recordings, strict=True):
+        expected = recording.body.taxel_positions_m(recording.joint_rad[:10], "vendor")
+        np.testing.assert_array_equal(position, expected)
+    assert np.abs(positions[0] - positions[1]).max() > 1e-3
+
+
+def test_two_layouts_in_one_run_are_refused(session):
+    left = session(200)
+    left.meta["rig"]["skin"]["layout"] = "xela_ah_left"
+    with pytest.raises(SessionError, match=r"skin layouts xela_ah_left, xela_ah_right.*of one layout"):
+        TactileWindows([load_recording(session(200)), load_recording(left)])
 
 
 def test_one_invalid_frame_makes_the_taxel_invalid_in_ten_windows(session):
@@ -123,6 +147,7 @@ def still_recording(n_frames):
     """A recording in which nothing happens."""
     return TactileRecording(
         name="still",
+        body=body_of({"rig": msgspec.to_builtins(load_rig("simulated"))}),
         t_mono_ns=10_000_000 * np.arange(n_frames),
         fresh=np.ones(n_frames, bool),
         delta=np.zeros((1, 368, 3), np.int16),
