@@ -97,7 +97,7 @@ class TactileRecording:
 
 
 def passes_gate(flux: Array) -> Array:
-    """(T, 368) bool from raw counts (T, 368, 3): True where all axes lie in 20 000 .. 60 000."""
+    """(..., 368) bool from raw counts (..., 368, 3): True where all axes lie in 20 000 .. 60 000."""
     inside = (flux >= GATE_LOW_COUNTS) & (flux <= GATE_HIGH_COUNTS)
     return np.asarray(inside.all(-1))
 
