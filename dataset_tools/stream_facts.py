@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from drivers.arrival_clock import stamp_source_of
 from skin_teleop.rig import Rig
 
 HEADSET_HZ = 72.0
@@ -53,6 +54,13 @@ def nominal_hz(message: str, rig: Rig) -> float:
     return rates.get(message, 0.0)
 
 
+def stamp_source(message: str, rig: Rig) -> str:
+    """What `t_mono` of a stream is, a key of `skin_teleop.messages.STAMP_SOURCES`."""
+    if message == "JointState":
+        return stamp_source_of(rig.hand.can_interface)
+    return "tick" if message == "SkinFrame" else "host"
+
+
 def stream_attributes(message: str, rig: Rig) -> dict[str, Any]:
     """The attributes of a stream that do not depend on its rows.
 
@@ -62,6 +70,7 @@ def stream_attributes(message: str, rig: Rig) -> dict[str, Any]:
     return {
         "source": facts.source,
         "clock": facts.clock,
+        "stamp_source": stamp_source(message, rig),
         "nominal_hz": nominal_hz(message, rig),
         "latency_ns": 0,
     }

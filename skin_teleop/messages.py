@@ -35,6 +35,14 @@ Array = npt.NDArray[Any]
 FLAG_INTERPOLATED, FLAG_STALE, FLAG_CHECKSUM, FLAG_SATURATED = 1, 2, 4, 8
 """Bits of `flags`, common to all streams."""
 
+STAMP_SOURCES: Mapping[str, str] = {
+    "kernel": "the kernel's receive stamp, mapped to CLOCK_MONOTONIC by paired readings of both clocks",
+    "sender": "the sending process's stamp on this host, mapped in the same way",
+    "host": "CLOCK_MONOTONIC when the process read or made the row",
+    "tick": "an exact grid of CLOCK_MONOTONIC",
+}
+"""What `t_mono` of a stream is, as its attribute `stamp_source` says."""
+
 
 def column(dtype: str, shape: tuple[int, ...] = (), *, unit: str, frame: str = "") -> Any:
     """Declare one field of a Sample: numpy dtype, shape, unit and (where it has one) frame of reference."""
@@ -177,13 +185,18 @@ class Truth(Sample):
     scene_pose: Array = column(
         "<f4", (MAX_OBJECTS, 7), unit="m and quaternion xyzw of every object, NaN where unused", frame="world"
     )
+    plug_in_socket: Array = column(
+        "<f4", (7,), unit="m and quaternion xyzw of the plug, NaN without one", frame="socket (z out of the hole)"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClockSample(Sample):
     """One paired reading of a device clock and this host's clocks."""
 
-    rtt: int = column("<i8", unit="ns round trip of the exchange")
+    rtt: int = column("<i8", unit="ns round trip of the exchange, 0 where the stamps travel one way")
+    residual: float = column("<f8", unit="ns off the tracked line of offset and drift, NaN where none is tracked")
+    drift: float = column("<f4", unit="ppm, device clock faster than this host's, NaN where none is tracked")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,6 +255,7 @@ EVENT_CODES: Mapping[str, int] = {
     "fault": 14,
     "process_died": 15,
     "dropped": 16,
+    "target_held": 17,
 }
 EVENT_NAMES = {code: name for name, code in EVENT_CODES.items()}
 
@@ -326,10 +340,16 @@ Message = Sample | Notice
 MessageType = TypeVar("MessageType", bound=Message)
 
 
+@functools.cache
+def frame_head(kind: str, stream: str) -> bytes:
+    """How the bus frames of a message type and stream begin: type name, NUL, stream name, NUL."""
+    return b"%s\0%s\0" % (kind.encode(), stream.encode())
+
+
 def encode(message: Message, stream: str = "") -> bytes:
-    """One bus frame: type name, NUL, stream name, NUL, payload."""
+    """One bus frame: its head and the payload. A frame to the recorder may hold several rows, one after the other."""
     payload = message.pack() if isinstance(message, Sample) else msgspec.msgpack.encode(message)
-    return b"%s\0%s\0%s" % (type(message).__name__.encode(), stream.encode(), payload)
+    return frame_head(type(message).__name__, stream) + payload
 
 
 def split_frame(frame: bytes) -> tuple[str, str, bytes]:
@@ -352,3 +372,12 @@ def decode(frame: bytes) -> tuple[Message, str]:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise WireError(f"a {kind} was expected", found=str(error)) from error
     raise WireError("a known message was expected", found=kind, allowed=", ".join([*SAMPLE_TYPES, *NOTICE_TYPES]))
+
+
+def decode_rows(frame: bytes) -> list[tuple[Message, str]]:
+    """Every row of a frame to the recorder with its stream, in order, or its only notice; raises WireError else."""
+    kind, stream, payload = split_frame(frame)
+    if kind not in SAMPLE_TYPES:
+        return [decode(frame)]
+    sample, size = SAMPLE_TYPES[kind], SAMPLE_TYPES[kind].row_dtype().itemsize
+    return [(sample.unpack(payload[at : at + size]), stream) for at in range(0, max(1, len(payload)), size)]

@@ -6,22 +6,28 @@ The built-in rig `simulated` needs no file. Unknown keys are errors, so a typing
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import math
 import socket
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from skin_teleop.errors import ConfigError
-from skin_teleop.hand import SKIN_KIT_FINGER_JOINT1_Z_M, hand_model
+from skin_teleop.hand import SKIN_KIT_FINGER_JOINT1_Z_M, hand_model, is_left
 from skin_teleop.skin_layout import GEOMETRIES, skin_layout
+from skin_teleop.skin_mounting import PadMounting, read_pad_map
 
-BUILT_IN = ("simulated",)
+BUILT_IN = ("simulated", "simulated_left", "simulated_v5", "simulated_v5_left")
 RIG_FILE = "rig.json"
 """Name of the resolved rig inside a runtime folder."""
+LEFT_WRIST_HOME_RPY_DEG = (-90.0, 0.0, -90.0)
+"""A left hand's own home, the mirror image of the right one: palm to -Y, thumb up, fingers along +X."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,10 @@ class HandConfig:
     """Ramp the torque limits from a fifth; `skin-teleop up --first-motion` asks and sets it."""
     shut_off_above_c: float = 80.0
     """Joint temperature above which the hand goes to FAULT, degC."""
+    gravity_compensation: Literal["off", "fixed", "wrist"] = "off"
+    """Carry the fingers' weight: with gravity as the next key has it, or as the wrist's target turns the palm."""
+    gravity_palm_m_s2: tuple[float, float, float] = (0.0, 0.0, -9.80665)
+    """Gravity in the palm frame (x out of the palm, z to the fingers), m/s2; this one is a hand that stands upright."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,10 @@ class SkinConfig:
     can_bitrate: int = 1_000_000
     id_map: str = ""
     """CSV file of the user's own kit, see `drivers.uskin.id_map`; needed for raw CAN."""
+    pad_map: str = ""
+    """TOML file of `skin-teleop verify-skin`: pads that are turned, mirrored or on another pad's wires."""
+    mounted: dict[str, PadMounting] = field(default_factory=dict)
+    """What that file says, read with the rig, so that every session's snapshot of the rig holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +114,10 @@ class ServerConfig:
     wrist_home_m: tuple[float, float, float] = (-0.16, 0.0, 0.17)
     """Where palm_link is when the operator engages, world frame, m."""
     wrist_home_rpy_deg: tuple[float, float, float] = (90.0, 0.0, 90.0)
-    """Its orientation: the palm faces +Y, the thumb side is up (+Z), the fingers point along +X, as to shake hands."""
+    """Its orientation: the palm faces +Y, the thumb side is up (+Z), the fingers point along +X, as to shake hands.
+
+    Where a rig file does not give it, a left hand's palm faces -Y.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +129,31 @@ class RecorderConfig:
     sync_ms: int = 150
     keep_wal: bool = False
     min_free_gb: float = 2.0
+    licence: str = "unspecified"
+    """Stored with every session and shown by listings, checks and exports; SPDX words such as CC-BY-4.0 are best."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorldConfig:
     """The simulated world; only a rig that has this table is simulated."""
 
+    devices: tuple[Literal["hand", "skin"], ...] = ("hand", "skin")
+    """Which devices are simulated; the others are the real ones that `[hand]` and `[skin]` name."""
     seed: int = 7
     object: str = "pringle"
+    plug_fit: Literal["loose", "medium", "tight"] = "medium"
+    """How much room the socket leaves the plug, where the object is `plug`."""
     timestep_ms: float = 1.5
+    skin_parameters: str = ""
+    """A file that `skin-teleop fit-skin` wrote; empty for the standard skin."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorConfig:
+    """What `skin-teleop up` does when a process of the rig dies."""
+
+    restarts_per_minute: int = 3
+    """How often in a minute a dead recorder, skin or server is started again; 0 ends the rig with the first death."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +166,7 @@ class Rig:
     skin: SkinConfig = field(default_factory=SkinConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     recorder: RecorderConfig = field(default_factory=RecorderConfig)
+    supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)
     world: WorldConfig | None = None
 
     @property
@@ -141,9 +175,14 @@ class Rig:
         devices = ("hand", "skin", "server")
         return ("recorder", "world", *devices) if self.world else ("recorder", *devices)
 
+    def simulates(self, device: Literal["hand", "skin"]) -> bool:
+        """Whether a device of this rig stands in the simulated world."""
+        return self.world is not None and device in self.world.devices
+
     def on_free_ports(self) -> Rig:
         """The same rig on ports that are free now, so that several simulated rigs can stand beside each other."""
-        skin = dataclasses.replace(self.skin, url=f"ws://127.0.0.1:{free_port()}") if self.world else self.skin
+        url = f"ws://127.0.0.1:{free_port()}" if self.simulates("skin") else self.skin.url
+        skin = dataclasses.replace(self.skin, url=url)
         return dataclasses.replace(self, skin=skin, server=dataclasses.replace(self.server, port=free_port()))
 
     def with_recordings_in(self, folder: Path) -> Rig:
@@ -194,11 +233,28 @@ def _parse(text: str, source: str) -> Rig:
         rig = msgspec.convert(plain, Rig)
     except msgspec.ValidationError as error:
         raise ConfigError(f"rig {source} has a wrong value", found=str(error)) from error
-    if "finger_joint1_z_m" not in plain.get("hand", {}):
-        height_m = float(hand_model(rig.hand.model).joint_xyz_m[0, 1, 2])
-        rig = dataclasses.replace(rig, hand=dataclasses.replace(rig.hand, finger_joint1_z_m=height_m))
+    rig = _completed(rig, plain)
     _check(rig, source)
-    return rig
+    return dataclasses.replace(rig, skin=_with_mounting(rig.skin, source))
+
+
+def _with_mounting(skin: SkinConfig, source: str) -> SkinConfig:
+    if skin.mounted:
+        raise ConfigError(f"rig {source}: skin.mounted", found="a table", allowed="skin.pad_map, which fills it")
+    mounted = read_pad_map(skin.pad_map, skin.layout) if skin.pad_map else {}
+    return dataclasses.replace(skin, mounted=mounted)
+
+
+def _completed(rig: Rig, plain: Mapping[str, Any]) -> Rig:
+    """The rig with what its file left to the hand's model: the knuckles' height, the taxel table, the wrist's home."""
+    hand, skin, server = rig.hand, rig.skin, rig.server
+    if "finger_joint1_z_m" not in plain.get("hand", {}):
+        hand = dataclasses.replace(hand, finger_joint1_z_m=float(hand_model(hand.model).joint_xyz_m[0, 1, 2]))
+    if is_left(hand.model) and "layout" not in plain.get("skin", {}):
+        skin = dataclasses.replace(skin, layout="xela_ah_left")
+    if is_left(hand.model) and "wrist_home_rpy_deg" not in plain.get("server", {}):
+        server = dataclasses.replace(server, wrist_home_rpy_deg=LEFT_WRIST_HOME_RPY_DEG)
+    return dataclasses.replace(rig, hand=hand, skin=skin, server=server)
 
 
 _TABLES: dict[str, type] = {
@@ -206,6 +262,7 @@ _TABLES: dict[str, type] = {
     "skin": SkinConfig,
     "server": ServerConfig,
     "recorder": RecorderConfig,
+    "supervisor": SupervisorConfig,
     "world": WorldConfig,
 }
 
@@ -220,9 +277,33 @@ def _refuse_unknown_keys(plain: object, kind: type, source: str, prefix: str) ->
                 f"rig {source} has an unknown key",
                 found=f"{prefix}{key}",
                 allowed=", ".join(prefix + a for a in allowed),
+                next_step=_nearest(prefix + key, prefix, allowed),
             )
         if not prefix and key in _TABLES:
             _refuse_unknown_keys(value, _TABLES[key], source, f"{key}.")
+
+
+def _nearest(asked: str, prefix: str, allowed: list[str]) -> str | None:
+    """The key that was probably meant, from every table: a right key in the wrong table is named too."""
+    every = [prefix + key for key in allowed]
+    every += [f"{table}.{f.name}" for table, kind in _TABLES.items() for f in dataclasses.fields(kind)]
+    alike = difflib.get_close_matches(asked, every, n=1) or [
+        key for key in every if key.rpartition(".")[2] == asked.rpartition(".")[2]
+    ]
+    return f"did you mean {alike[0]}?" if alike else None
+
+
+def _hand_ranges(hand: HandConfig) -> Iterator[tuple[str, float, float, float]]:
+    """What the control law is built of: name, value and range of every number."""
+    for name, gains, highest in (
+        ("stiffness_nm_per_rad", hand.stiffness_nm_per_rad, 20.0),
+        ("damping_nm_s_per_rad", hand.damping_nm_s_per_rad, 1.0),
+        ("thumb_stiffness_nm_per_rad", hand.thumb_stiffness_nm_per_rad, 20.0),
+        ("thumb_damping_nm_s_per_rad", hand.thumb_damping_nm_s_per_rad, 1.0),
+    ):
+        yield from ((f"hand.{name}", gain, 0.0, highest) for gain in gains)
+    yield "hand.max_speed_rad_per_s", hand.max_speed_rad_per_s, 0.01, 20.0
+    yield "hand.gravity_palm_m_s2, its length", math.hypot(*hand.gravity_palm_m_s2), 0.0, 10.0
 
 
 def _check(rig: Rig, source: str) -> None:
@@ -232,9 +313,14 @@ def _check(rig: Rig, source: str) -> None:
             f"rig {source}: hand.hardware_version", found=rig.hand.hardware_version, allowed=rig.hand.model
         )
     skin_layout(rig.skin.layout)
+    if is_left(rig.hand.model) != is_left(rig.skin.layout):
+        raise ConfigError(
+            f"rig {source}: skin.layout", found=rig.skin.layout, allowed=f"the kit of the same side as {rig.hand.model}"
+        )
     if rig.skin.geometry not in GEOMETRIES:
         raise ConfigError(f"rig {source}: skin.geometry", found=rig.skin.geometry, allowed=", ".join(GEOMETRIES))
     for name, value, low, high in (
+        *_hand_ranges(rig.hand),
         ("server.port", rig.server.port, 1, 65535),
         ("hand.device_id", rig.hand.device_id, 0, 3),
         ("hand.period_ms", rig.hand.period_ms, 1, 20),
@@ -244,9 +330,12 @@ def _check(rig: Rig, source: str) -> None:
         ("hand.hold_after_ms", rig.hand.hold_after_ms, 10, 1000),
         ("hand.relax_after_ms", rig.hand.relax_after_ms, rig.hand.hold_after_ms, 10_000),
         ("recorder.batch_ms", rig.recorder.batch_ms, 5, 100),
+        ("supervisor.restarts_per_minute", rig.supervisor.restarts_per_minute, 0, 20),
     ):
         if not low <= value <= high:
             raise ConfigError(f"rig {source}: {name}", found=str(value), allowed=f"{low} to {high}")
+    if rig.world is not None and not rig.world.devices:
+        raise ConfigError(f"rig {source}: world.devices", found="none", allowed="hand, skin or both; or no [world]")
     if rig.skin.source == "raw_can" and not (rig.skin.can_channels and rig.skin.id_map):
         raise ConfigError(
             f"rig {source}: skin.source", found="raw_can", allowed="with skin.can_channels and skin.id_map"

@@ -71,9 +71,12 @@ class Controller:
         """Take a new target (16,) rad; it is clamped to the joint limits, and ignored when it is not finite."""
         self._interpolator.aim(target_rad, now_ns)
 
-    def step(self, position_rad: Array, now_ns: int, drive: Drive, periods: int = 1) -> Control:
+    def step(
+        self, position_rad: Array, now_ns: int, drive: Drive, periods: int = 1, carry_nm: Array | None = None
+    ) -> Control:
         """One cycle at measured positions (16,) rad, `periods` hand periods after the last.
 
+        `carry_nm` (16,) is added while the joints are stiff, inside the same limits; ignored when it is not finite.
         Positions that no encoder can report (not finite, out of range) give no torque and change no estimate.
         """
         if not (np.abs(position_rad) <= self._scale.range_rad).all():
@@ -87,6 +90,8 @@ class Controller:
         if drive is not Drive.DAMP:
             torque_nm += self._stiffness * (self._interpolator.command_rad - position_rad)
             torque_nm += self._damping * self._command_velocity
+            if carry_nm is not None and np.isfinite(carry_nm).all():
+                torque_nm += carry_nm
         return self._control(torque_nm)
 
     def _estimate_velocity(self, position_rad: Array, periods: int) -> None:

@@ -45,12 +45,8 @@ class HealthMonitor:
         self.pressure_pa: Array = np.full(N_FINGERS, np.nan)
         """(4,) fingertip pressure of a V5, Pa, NaN where none is reported."""
         self.status = HandStatus(0)
-
-    @property
-    def torque_share(self) -> float:
+        self.torque_share = 1.0
         """1 while every joint is cool, falling to 0 from the throttle to the shut-off temperature."""
-        span_c = self._shut_off_above_c - self._throttle_above_c
-        return min(max((self._shut_off_above_c - self._hottest_c()) / span_c, 0.0), 1.0)
 
     def _hottest_c(self) -> float:
         plausible = self.temperature_c[self.temperature_c <= HIGHEST_PLAUSIBLE_C]
@@ -72,6 +68,8 @@ class HealthMonitor:
 
     def _too_hot(self) -> str | None:
         hottest_c = self._hottest_c()
+        span_c = self._shut_off_above_c - self._throttle_above_c
+        self.torque_share = min(max((self._shut_off_above_c - hottest_c) / span_c, 0.0), 1.0)
         return f"{hottest_c:.0f} degC at a joint" if hottest_c > self._shut_off_above_c else None
 
     def _status_fault(self, status: HandStatus) -> str | None:

@@ -14,6 +14,7 @@ from drivers.allegro.calibration import hand_calibration
 from drivers.allegro.codec import N_FINGERS, FingerPose, FingerTorque, HandEvent, HandInfo, HandStatus
 from drivers.allegro.controller import Control, Controller, Drive
 from drivers.allegro.first_motion import FirstMotion
+from drivers.allegro.gravity import GravityCompensation
 from drivers.allegro.health import HEALTH_REQUESTS, HealthMonitor
 from drivers.allegro.identity import identified_scale
 from drivers.allegro.link import HandLink, open_bus
@@ -56,10 +57,11 @@ def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
     """
     bus = open_bus(rig.hand)
     try:
-        reports = HandReports(runtime, rig.hand.name)
+        gravity = GravityCompensation(rig)
+        reports = HandReports(runtime, rig.hand.name, follows_wrist=gravity.follows_wrist)
         try:
             with _collecting_by_hand():
-                _HandLoop(rig.hand, HandLink(bus, rig.hand), reports, runtime).run(stop)
+                _HandLoop(rig.hand, HandLink(bus, rig.hand), reports, runtime, gravity).run(stop)
         finally:
             sent = safe_stop(bus, rig.hand.device_id)
             reports.close()
@@ -87,11 +89,14 @@ def _collecting_by_hand() -> Iterator[None]:
 class _HandLoop:
     """Everything that happens on one received frame, in the order in which it must happen."""
 
-    def __init__(self, config: HandConfig, link: HandLink, reports: HandReports, runtime: Path) -> None:
+    def __init__(
+        self, config: HandConfig, link: HandLink, reports: HandReports, runtime: Path, gravity: GravityCompensation
+    ) -> None:
         self._config = config
         self._link = link
         self._reports = reports
         self._runtime = runtime
+        self._gravity = gravity
         self._cycle = PoseCycle()
         self._use(None, "", calibration_file="")
         self._safety = SafetyMachine(config.hold_after_ms, config.relax_after_ms)
@@ -139,9 +144,10 @@ class _HandLoop:
         position_rad = self._scale.radians_from_counts(self._cycle.counts) - self._calibration.zero_offset_rad
         drive = self._resumed() if self._paused else self._safety.drive
         if drive is Drive.FOLLOW:
-            self._first_motion.follow(periods * self._config.period_ms / 1000)
+            self._first_motion.follow(self._config.period_ms / 1000)
         self._controller.torque_share = self._health.torque_share * self._first_motion.torque_share
-        control = self._controller.step(position_rad, mono_ns(), drive, periods)
+        carry_nm = self._gravity.torque_nm(position_rad)
+        control = self._controller.step(position_rad, mono_ns(), drive, periods, carry_nm)
         wire = control.wire.tolist()
         self._link.send(*(FingerTorque(f, tuple(wire[4 * f : 4 * f + 4])) for f in range(N_FINGERS)))
         self._count_overrun(received_ns)
@@ -199,6 +205,8 @@ class _HandLoop:
             self._decide(now_ns)
         if self._startup is not None:
             self._wake(self._startup, now_ns)
+        if (wrist := self._reports.wrist()) is not None:
+            self._gravity.turn(wrist.pose)
         self._each_second(SECOND_GRACE_NS)
 
     def _wake(self, startup: StartUp, now_ns: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from drivers.allegro.safety import Transition
 from skin_teleop.bus import CommandInbox, Latest, Publisher, RecorderFeed
 from skin_teleop.errors import WireError
-from skin_teleop.messages import Event, HandCommand, HandHealth, JointState, JointTarget
+from skin_teleop.messages import Event, HandCommand, HandHealth, JointState, JointTarget, WristTarget
 
 DISPLAY_EVERY = 5
 """Every fifth joint state (67 Hz) is published for display; all of them go to the recorder."""
@@ -21,11 +21,12 @@ log = logging.getLogger(__name__)
 class HandReports:
     """Sockets of the hand node; `name` is the hand's instance name, which is its stream's."""
 
-    def __init__(self, runtime: Path, name: str) -> None:
+    def __init__(self, runtime: Path, name: str, *, follows_wrist: bool = False) -> None:
         self._name = name
         self._events = 0
         self._inbox = CommandInbox(runtime, "hand")
         self._targets = Latest(runtime, "server", JointTarget, f"{name}_target")
+        self._wrist = Latest(runtime, "server", WristTarget, "wrist") if follows_wrist else None
         self._feed = RecorderFeed(runtime)
         self._publisher = Publisher(runtime, "hand")
 
@@ -41,6 +42,14 @@ class HandReports:
             return self._targets.take()
         except WireError as error:
             log.warning("joint target ignored: %s", error)
+            return None
+
+    def wrist(self) -> WristTarget | None:
+        """The newest wrist target that was not taken yet, for a hand that follows it."""
+        try:
+            return self._wrist.take() if self._wrist else None
+        except WireError as error:
+            log.warning("wrist target ignored: %s", error)
             return None
 
     def cycle(self, sample: JointState) -> None:
@@ -63,5 +72,6 @@ class HandReports:
 
     def close(self) -> None:
         """Release every socket."""
-        for end in (self._inbox, self._targets, self._feed, self._publisher):
-            end.close()
+        for end in (self._inbox, self._targets, self._wrist, self._feed, self._publisher):
+            if end is not None:
+                end.close()

@@ -23,7 +23,8 @@ from skin_teleop.transforms import Array
 CHANGE_COUNTS = 12
 """Resent values of the recorded frames had moved by 1 to 18 counts."""
 REFRESH_NS = NS_PER_S * 2 // 5
-"""A quiet taxel sends 2.5 times a second."""
+SPREAD_NS = REFRESH_NS // 5
+"""A quiet taxel sends about 2.5 times a second, each in its own rhythm, so that they do not all send at once."""
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class RawSkinDevices:
         self._buses: dict[str, can.BusABC] = {channel: open_skin_bus(config, channel) for channel in id_map}
         self._sent: Array = np.zeros((N_TAXELS, 3), np.int64)
         self._due_ns: Array = np.zeros(N_TAXELS, np.int64)
+        self._refresh_ns = REFRESH_NS + np.random.default_rng(0).integers(-SPREAD_NS, SPREAD_NS, N_TAXELS)  # (368,)
         self.dead_taxels: set[int] = set()
         self.stuck_taxels: set[int] = set()
         self.send_errors = 0
@@ -48,11 +50,13 @@ class RawSkinDevices:
         for bus, identifier, taxel in self._places:
             if due[taxel] and taxel not in self.dead_taxels:
                 self._send(bus, identifier, taxel, counts[taxel], time_ns)
+        for device in self._buses.values():
+            device.recv(0)  # controllers listen too; a local bus hands over in it what a slow receiver left waiting
 
     def _send(self, bus: str, identifier: int, taxel: int, xyz: Array, time_ns: int) -> None:
         if taxel not in self.stuck_taxels or not self._due_ns[taxel]:
             self._sent[taxel] = xyz
-        self._due_ns[taxel] = time_ns + REFRESH_NS
+        self._due_ns[taxel] = time_ns + self._refresh_ns[taxel]
         x, y, z = self._sent[taxel].tolist()
         frame = RawTaxel(identifier >> 8, identifier >> 4 & 0xF, identifier & 0xF, (x, y, z))
         message = can.Message(arbitration_id=identifier, data=encode_raw(frame), is_extended_id=False)

@@ -11,6 +11,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from drivers.uskin.hold import SkinHold
+from drivers.uskin.server_clock import Reading, ServerClock
 from drivers.uskin.server_frame import MAX_FRAME_BYTES, parse_server_frame
 from skin_teleop.clock import mono_ns
 from skin_teleop.errors import WireError
@@ -42,6 +43,7 @@ class SkinClient:
         self.lock = threading.Lock()
         self.notices: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_NOTICES)
         """Event names and facts for the node to record, oldest first."""
+        self._clock = ServerClock()
         self.frames = 0
         self.malformed = 0
 
@@ -51,6 +53,11 @@ class SkinClient:
 
     def check(self, now_ns: int) -> None:
         """Nothing to look at once a second: a silent server is told by the connection and by the flags."""
+
+    def clock_reading(self) -> Reading | None:
+        """The server's clock beside ours, once a second; None when it sent nothing."""
+        with self.lock:
+            return self._clock.take()
 
     def join(self) -> None:
         """Wait until the thread has left; it does so soon after `stop` is set."""
@@ -95,6 +102,7 @@ class SkinClient:
             with self.lock:
                 before = self.hold.message
                 restarted = self.hold.take(frame, received_ns)
+                self._clock.heard(frame.time_ns, received_ns)
         except WireError as error:
             self.malformed += 1
             if self.malformed == 1:

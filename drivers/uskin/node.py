@@ -12,7 +12,7 @@ from drivers.uskin.raw_hold import RawHold
 from drivers.uskin.source import SkinSource, open_source
 from skin_teleop.bus import Publisher, RecorderFeed, announce_ready
 from skin_teleop.clock import NS_PER_S, Stamp, Ticker, mono_ns
-from skin_teleop.messages import Event, SkinFrame, SkinHealth
+from skin_teleop.messages import ClockSample, Event, SkinFrame, SkinHealth
 from skin_teleop.rig import Rig
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def _tick(rig: Rig, runtime: Path, client: SkinSource, reports: _SkinReports, st
         if ticks % rig.skin.tick_hz == 0:
             client.check(tick_ns)
             reports.health(client, tick_ns)
+            reports.clock(client)
         ticks += 1
     return ticker.overruns
 
@@ -60,7 +61,7 @@ class _SkinReports:
 
     def __init__(self, runtime: Path, name: str) -> None:
         self._name = name
-        self._events = 0
+        self._events = self._readings = 0
         self._feed = RecorderFeed(runtime)
         self._publisher = Publisher(runtime, "skin")
 
@@ -91,6 +92,22 @@ class _SkinReports:
             )
         self._feed.send(sample, f"{self._name}_health")
         self._publisher.send(sample, f"{self._name}_health")
+
+    def clock(self, client: SkinSource) -> None:
+        """Record the device's clock beside ours, where it has one."""
+        reading = client.clock_reading()
+        if reading is None:
+            return
+        wall_ns = time.time_ns() - (mono_ns() - reading.mono_ns)
+        sample = ClockSample.stamped(
+            Stamp(reading.device_ns, reading.mono_ns, wall_ns),
+            self._readings,
+            rtt=0,
+            residual=reading.residual_ns,
+            drift=reading.drift_ppm,
+        )
+        self._readings += 1
+        self._feed.send(sample, f"clock_{self._name}")
 
     def notices(self, client: SkinSource) -> None:
         """Record what the client has told: connections, losses, restarts, silent controllers."""

@@ -9,7 +9,7 @@ themselves at 1 Mbit/s. Older boards (ids 0x710 and up, 2018-19) are not spoken.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skin_teleop.errors import WireError
 
@@ -17,9 +17,8 @@ MAX_SDA, MAX_TAXEL, MAX_MCU = 7, 15, 15
 _DATA = struct.Struct(">B3HB")
 
 
-@dataclass(frozen=True, slots=True)
-class RawTaxel:
-    """One taxel's value on the bus."""
+class RawTaxel(NamedTuple):
+    """One taxel's value on the bus; a tuple, since a kit sends thousands a second."""
 
     sda: int
     taxel: int

@@ -9,11 +9,12 @@ from typing import Any
 
 import can
 
+from drivers.arrival_clock import ArrivalClock
+from drivers.can_open import open_can
 from drivers.uskin.id_map import IdMap
 from drivers.uskin.raw_can import decode_raw
 from drivers.uskin.raw_hold import RawHold
-from skin_teleop.clock import mono_ns
-from skin_teleop.errors import DeviceError, WireError
+from skin_teleop.errors import WireError
 from skin_teleop.rig import SkinConfig
 
 RECEIVE_TIMEOUT_S, RETRY_S, JOIN_S = 0.1, 0.5, 0.3
@@ -24,16 +25,8 @@ log = logging.getLogger(__name__)
 
 def open_skin_bus(config: SkinConfig, channel: str) -> can.BusABC:
     """Open one bus of the skin; raises DeviceError that says how to bring it up."""
-    options: dict[str, Any] = {"hop_limit": 0} if config.can_interface == "udp_multicast" else {}
-    try:
-        return can.Bus(interface=config.can_interface, channel=channel, bitrate=config.can_bitrate, **options)
-    except (can.CanError, OSError, ValueError, ImportError) as error:
-        raise DeviceError(
-            f"cannot open the skin's CAN channel {channel!r} of interface {config.can_interface!r}",
-            found=str(error),
-            next_step=f"ip link set {channel} up type can bitrate {config.can_bitrate} restart-ms 100; "
-            "the skin's second USB cable is its 5 V supply",
-        ) from error
+    hint = "the skin's second USB cable is its 5 V supply"
+    return open_can(config.can_interface, channel, config.can_bitrate, hint)
 
 
 class RawCanClient:
@@ -65,6 +58,9 @@ class RawCanClient:
         for thread in self._threads:
             thread.join(JOIN_S)
 
+    def clock_reading(self) -> None:
+        """Raw frames carry no time."""
+
     def check(self, now_ns: int) -> None:
         """Once a second: count updates, tell which controllers fell silent or came back."""
         with self.lock:
@@ -92,10 +88,11 @@ class RawCanClient:
             self._stop.wait(RETRY_S)
 
     def _receive_all(self, bus: can.BusABC, channel: str) -> None:
+        clock = ArrivalClock(self._config.can_interface)
         while not self._stop.is_set():
             message = bus.recv(RECEIVE_TIMEOUT_S)
             if message is not None and not message.is_remote_frame and not message.is_error_frame:
-                self._take(channel, message, mono_ns())
+                self._take(channel, message, clock.arrival_ns(message.timestamp))
 
     def _take(self, channel: str, message: can.Message, received_ns: int) -> None:
         try:

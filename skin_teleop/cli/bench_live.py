@@ -32,13 +32,13 @@ def live_recorder(folder: Path, rig: Rig, seconds: float) -> dict[str, float]:
         commands, statuses = CommandSender(runtime, "recorder"), Latest(runtime, "recorder", RecorderStatus)
         try:
             commands.send(RecorderCommand("start"))
-            _until(statuses, "recording")
+            _until(statuses, "recording", START_S)
             before_s, begun_s = _cpu_s(process.pid), time.perf_counter()
             refused = _feed(runtime, workload)
             share = (_cpu_s(process.pid) - before_s) / (time.perf_counter() - begun_s)
             stopped_s = time.perf_counter()
             commands.send(RecorderCommand("stop"))
-            sealed = _until(statuses, "idle").last_sealed
+            sealed = _until(statuses, "idle", START_S + seconds).last_sealed
             stop_to_sealed_s = time.perf_counter() - stopped_s
         finally:
             process.terminate()
@@ -55,8 +55,9 @@ def live_recorder(folder: Path, rig: Rig, seconds: float) -> dict[str, float]:
 
 
 def _feed(runtime: Path, workload: Workload) -> int:
-    """Send every row when it is due, one feed a stream as in a rig; returns how many the bus refused."""
-    feeds = {name: RecorderFeed(runtime) for name in workload.rows}
+    """Send every row when it is due, on as many feeds as a rig has; returns how many the bus refused."""
+    feeds = {name: RecorderFeed(runtime) for name in workload.rows if name != "wrist"}
+    feeds["wrist"] = feeds["allegro_target"]  # the follower hands over both
     rows = sorted((int(row["t_mono"]), name, row.tobytes()) for name, rows in workload.rows.items() for row in rows)
     begun_ns, refused = time.monotonic_ns(), 0
     for t_ns, name, row in rows:
@@ -65,18 +66,18 @@ def _feed(runtime: Path, workload: Workload) -> int:
             time.sleep(pause_s)
         sample: Sample = STREAMS[name][0].unpack(row)
         refused += not feeds[name].send(sample, name)
-    for feed in feeds.values():
+    for feed in set(feeds.values()):
         feed.close()
     return refused
 
 
-def _until(statuses: Latest[RecorderStatus], state: str) -> RecorderStatus:
-    deadline_s = time.monotonic() + START_S
+def _until(statuses: Latest[RecorderStatus], state: str, timeout_s: float) -> RecorderStatus:
+    deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
         status = statuses.take(100)
         if status is not None and status.state == state and (state != "idle" or status.last_sealed):
             return status
-    raise ProcessDied("the recorder was asked to record", found=f"it never was {state} within {START_S:.0f} s")
+    raise ProcessDied("the recorder was asked to record", found=f"it never was {state} within {timeout_s:.0f} s")
 
 
 def _cpu_s(pid: int) -> float:

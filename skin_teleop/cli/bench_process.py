@@ -16,7 +16,7 @@ import zmq
 
 from skin_teleop.bus import endpoint
 from skin_teleop.errors import ProcessDied
-from skin_teleop.messages import Message, decode
+from skin_teleop.messages import Message, decode_rows
 from skin_teleop.rig import Rig
 
 START_TIMEOUT_S = 30.0
@@ -54,9 +54,9 @@ class LoneProcess:
         return taken
 
     def _drain(self) -> list[Message]:
-        taken = []
+        taken: list[Message] = []
         while self._pull.poll(0):
-            taken.append(decode(self._pull.recv())[0])
+            taken += [message for message, _ in decode_rows(self._pull.recv())]
         return taken
 
     def cpu_s(self) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from serial.tools import list_ports
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
@@ -21,18 +22,13 @@ from drivers.allegro.codec import FingerTemperature, HandEvent, HandInfo, InfoRe
 from drivers.allegro.health import HEALTH_REQUESTS
 from drivers.allegro.identity import identified_scale
 from drivers.allegro.link import HandLink, open_bus
+from drivers.serial_adapters import ADAPTERS, find_adapter
 from drivers.uskin.server_frame import MAX_FRAME_BYTES, parse_server_frame
 from skin_teleop.errors import DeviceError, WireError
 from skin_teleop.messages import N_TAXELS
 from skin_teleop.rig import HandConfig, Rig
 
 ANSWER_S = 1.0
-KNOWN_ADAPTERS = {
-    (0x0403, 0x6015): "VScom USB-CAN Plus (FTDI): slcand -o -s8 -t hw -S 3000000 {port} slcan0",
-    (0x16D0, 0x117E): "CANable (slcan firmware): slcand -o -s8 {port} slcan0",
-    (0xAD50, 0x60C4): "CANable (older slcan firmware): slcand -o -s8 {port} slcan0",
-}
-"""USB vendor and product of slcan adapters, and the command that makes each a socketcan interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +45,10 @@ def devices(rig: Rig) -> Iterator[Finding]:
     """Every device of a rig, from the cable inwards."""
     yield from can_interfaces(_ip_links(), rig)
     yield from serial_ports()
-    if rig.world is None:
+    if not rig.simulates("hand"):
         yield hand(rig.hand)
-        if rig.skin.source == "xela_server":
-            yield skin_server(rig.skin.url)
+    if not rig.simulates("skin") and rig.skin.source == "xela_server":
+        yield skin_server(rig.skin.url)
 
 
 def _ip_links() -> list[dict[str, Any]]:
@@ -73,7 +69,9 @@ def can_interfaces(links: list[dict[str, Any]], rig: Rig) -> Iterator[Finding]:
         wanted += [(rig.skin.can_interface, channel, rig.skin.can_bitrate) for channel in rig.skin.can_channels]
     present = {link["ifname"]: link for link in links}
     for interface, channel, bitrate in wanted:
-        if interface != "socketcan":
+        if interface == "slcan":
+            yield _serial_adapter(channel)
+        elif interface != "socketcan":
             yield Finding(f"CAN {channel}", "ok", f"{interface}: nothing to bring up")
         elif channel not in present:
             fix = f"plug the adapter in, then: {_bring_up(channel, bitrate)}"
@@ -81,6 +79,14 @@ def can_interfaces(links: list[dict[str, Any]], rig: Rig) -> Iterator[Finding]:
             yield Finding(f"CAN {channel}", "fault", found, fix)
         else:
             yield _interface(present[channel], bitrate)
+
+
+def _serial_adapter(channel: str) -> Finding:
+    try:
+        adapter = find_adapter(channel)
+    except DeviceError as error:
+        return Finding(f"CAN {channel}", "fault", error.found or str(error), error.next_step or error.allowed or "")
+    return Finding(f"CAN {channel}", "ok", f"slcan on {adapter.text or adapter.port}")
 
 
 def _bring_up(channel: str, bitrate: int) -> str:
@@ -106,8 +112,6 @@ def _interface(link: dict[str, Any], bitrate: int) -> Finding:
 
 def serial_ports() -> Iterator[Finding]:
     """Serial ports, with the command for adapters that are known by their USB id."""
-    from serial.tools import list_ports  # slow to import, and only the doctor needs it
-
     ports = list(list_ports.comports())
     if not ports:
         yield Finding("serial ports", "note", "none (needed for slcan adapters only)")
@@ -120,8 +124,9 @@ def serial_port(device: str, vid: int | None, pid: int | None, description: str)
     if not os.access(device, os.R_OK | os.W_OK):
         fix = "sudo usermod -aG dialout $USER, then log in again"
         return Finding(device, "note", f"{description}: no permission", fix)
-    known = KNOWN_ADAPTERS.get((vid or 0, pid or 0))
-    return Finding(device, "ok", description, known.format(port=device) if known else "")
+    known = ADAPTERS.get((vid or 0, pid or 0))
+    fix = f"{known.name}: {known.slcand.format(port=device)}" if known else ""
+    return Finding(device, "ok", description, fix)
 
 
 def hand(config: HandConfig) -> Finding:

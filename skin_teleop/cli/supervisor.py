@@ -17,13 +17,14 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from dataset_tools.recovery import recover_folder
 from drivers.allegro.link import open_bus
 from drivers.allegro.safe_stop import safe_stop
 from server.access import TOKEN_FILE
 from skin_teleop.bus import CommandSender
+from skin_teleop.cli.hand_watch import HandWatch
 from skin_teleop.errors import DeviceError, ProcessDied
 from skin_teleop.messages import HandCommand
 from skin_teleop.rig import Rig
@@ -39,12 +40,15 @@ STOP_TIMEOUT_S = {"recorder": 120.0}
 class RunningRig:
     """A rig as a context manager: inside the `with` its processes serve, after it they have ended."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, processes: tuple[str, ...] | None = None) -> None:
+        """All processes of a rig, or some of them by name where other parts are played by the caller."""
         self.rig = rig
+        self._names = rig.processes if processes is None else processes
         self.runtime = Path(tempfile.mkdtemp(prefix="skt-"))
         self.token = secrets.token_urlsafe(18)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._exit_codes: dict[str, int] = {}
+        self._hand_watch: HandWatch | None = None
 
     @property
     def server_url(self) -> str:
@@ -62,7 +66,7 @@ class RunningRig:
         token.touch(mode=0o600)
         token.write_text(self.token)
         try:
-            for name in self.rig.processes:
+            for name in self._names:
                 self._start(name)
         except BaseException:
             self.stop()
@@ -76,15 +80,7 @@ class RunningRig:
 
     def _start(self, name: str) -> None:
         """Start one process and wait until it serves; raises ProcessDied with its last words otherwise."""
-        with (self.runtime / f"{name}.log").open("wb") as log:
-            self._children[name] = subprocess.Popen(
-                [sys.executable, "-m", "skin_teleop.cli.process", name, str(self.runtime), str(os.getpid())],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                env=os.environ | {"SKIN_TELEOP_RUNTIME": str(self.runtime), "OMP_NUM_THREADS": "1"},
-            )
+        self._spawn(name)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (self.runtime / f"{name}.ready").exists():
             if self._children[name].poll() is not None:
@@ -95,6 +91,19 @@ class RunningRig:
                 )
             time.sleep(0.02)
         logger.info("%s serves (process %d)", name, self._children[name].pid)
+        if name == "hand":
+            self._hand_watch = HandWatch(self.runtime, f"{self.rig.hand.name}_health", self._children[name])
+
+    def _spawn(self, name: str) -> None:
+        with (self.runtime / f"{name}.log").open("ab") as log:
+            self._children[name] = subprocess.Popen(
+                [sys.executable, "-m", "skin_teleop.cli.process", name, str(self.runtime), str(os.getpid())],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=os.environ | {"SKIN_TELEOP_RUNTIME": str(self.runtime), "OMP_NUM_THREADS": "1"},
+            )
 
     def pid(self, name: str) -> int:
         """Process id of one process of the rig."""
@@ -107,9 +116,11 @@ class RunningRig:
 
     def check(self) -> None:
         """Raise ProcessDied if a process has ended, after making the hand safe and sealing what was recorded."""
-        dead = next((name for name, child in self._children.items() if child.poll() is not None), None)
-        if dead is None:
-            return
+        all_dead = [name for name, child in self._children.items() if child.poll() is not None]
+        if all_dead:
+            self._end_after("hand" if "hand" in all_dead else all_dead[0])
+
+    def _end_after(self, dead: str) -> NoReturn:
         words = self.last_words(dead)
         self._make_hand_safe(dead)
         self.stop()
@@ -125,6 +136,10 @@ class RunningRig:
             sender.send(HandCommand("stop", f"the {dead} process died"))
             sender.close()
             return
+        self._stop_hand_from_outside()
+
+    def _stop_hand_from_outside(self) -> None:
+        """Zero torque, servo off, period 0 in the place of a node that cannot send them any more."""
         os.environ["SKIN_TELEOP_RUNTIME"] = str(self.runtime)
         try:
             bus = open_bus(self.rig.hand)
@@ -141,6 +156,8 @@ class RunningRig:
 
     def stop(self) -> None:
         """End every process in reverse order, so that the hand leaves before the world and the recorder seals last."""
+        if self._hand_watch is not None:
+            self._hand_watch.close()
         for name in reversed(list(self._children)):
             child = self._children[name]
             with contextlib.suppress(ProcessLookupError):
@@ -151,6 +168,8 @@ class RunningRig:
                 logger.error("the %s process did not leave in time and is killed", name)
                 child.kill()
                 self._exit_codes[name] = child.wait()
+            if name == "hand" and self._exit_codes[name] < 0:
+                self._stop_hand_from_outside()
         recorder_failed = self._exit_codes.get("recorder", 0) != 0
         self._children.clear()
         if recorder_failed and Path(self.rig.recorder.folder).is_dir():

@@ -6,13 +6,16 @@ import argparse
 import dataclasses
 import signal
 import sys
+import time
 from types import FrameType
+from typing import NoReturn
 
 import segno
 
 from server.certificates import lan_addresses, machine_identity
 from server.invitations import ask_for_invitation
 from skin_teleop.cli.first_motion import confirm_first_motion
+from skin_teleop.cli.restarting_rig import RestartingRig
 from skin_teleop.cli.supervisor import RunningRig
 from skin_teleop.rig import Rig, load_rig
 
@@ -37,12 +40,23 @@ def run(options: argparse.Namespace) -> int:
     rig = for_local_network(rig) if options.lan else rig
     rig = confirm_first_motion(rig) if options.first_motion else rig
     try:
-        with RunningRig(rig) as running:
+        with RestartingRig(rig) as running:
             _welcome(running)
-            running.wait()
+            _stay(running)
     except KeyboardInterrupt:
         print("\nrig stopped: the hand is off, recordings are sealed")
     return 0
+
+
+def _stay(running: RestartingRig) -> NoReturn:
+    """Watch until a process may not be started again (raises ProcessDied) or a person interrupts."""
+    while True:
+        running.check()
+        for name in running.take_returned():
+            print(f"restarted  {name} serves again")
+            if name == "server":
+                _welcome(running)
+        time.sleep(0.05)
 
 
 def for_local_network(rig: Rig) -> Rig:

@@ -11,7 +11,7 @@ import pytest
 
 from skin_teleop.cli.main import main
 from skin_teleop.cli.verbs import VERBS
-from skin_teleop.rig import HandConfig, RecorderConfig, ServerConfig, SkinConfig, WorldConfig
+from skin_teleop.rig import HandConfig, RecorderConfig, ServerConfig, SkinConfig, SupervisorConfig, WorldConfig
 
 ROOT = Path(__file__).parents[2]
 TABLES = {
@@ -19,6 +19,7 @@ TABLES = {
     "skin": SkinConfig,
     "server": ServerConfig,
     "recorder": RecorderConfig,
+    "supervisor": SupervisorConfig,
     "world": WorldConfig,
 }
 

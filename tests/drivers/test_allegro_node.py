@@ -23,8 +23,18 @@ from skin_teleop.bus import CommandSender, Publisher, endpoint
 from skin_teleop.clock import ABSENT_NS, NS_PER_S, Stamp, mono_ns
 from skin_teleop.errors import ConfigError, DeviceError
 from skin_teleop.hand import hand_model
-from skin_teleop.messages import Event, HandCommand, HandHealth, JointState, JointTarget, Message, decode
+from skin_teleop.messages import (
+    Event,
+    HandCommand,
+    HandHealth,
+    JointState,
+    JointTarget,
+    Message,
+    WristTarget,
+    decode_rows,
+)
 from skin_teleop.rig import Rig, load_rig
+from skin_teleop.transforms import quaternion_from_rotation, rotation_from_rpy
 
 START = hand_model("allegro_v4_right").clamp(np.full(16, 0.3))
 GOAL = hand_model("allegro_v4_right").clamp(np.full(16, 0.6))
@@ -127,7 +137,7 @@ class Bench:
 
     def drain(self) -> None:
         while not self._pull.closed and self._pull.poll(0):
-            self.samples.append(decode(self._pull.recv()))
+            self.samples.extend(decode_rows(self._pull.recv()))
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
         deadline = time.monotonic() + seconds * self._wait_factor
@@ -520,4 +530,24 @@ def test_a_first_motion_uses_a_fifth_of_the_torque(rig, bench):
         largest_nm = np.abs([state.torque_command for state in started.of(JointState)]).max(0)
         assert (largest_nm > 0).any()
         assert (largest_nm <= 0.25 * limit_nm).all()
+        started.close()
+
+
+def test_a_hand_that_compensates_gravity_carries_by_the_wrists_target(rig, bench):
+    """The twin has no weight, so the carried torque pushes it off its target until the stiffness balances it."""
+    carrying = dataclasses.replace(rig.hand, gravity_compensation="wrist")
+    with LightHand(rig.hand) as twin:
+        started = bench(dataclasses.replace(rig, hand=carrying))
+        started.until_state("READY")
+        goal = twin.position_rad.copy()
+        palm_down = [0, 0, 0, *quaternion_from_rotation(rotation_from_rpy([0, np.pi / 2, 0]))]
+
+        def pushed() -> bool:
+            started._server.send(WristTarget.stamped(Stamp.now(), 0, pose=np.array(palm_down)), "wrist")
+            started.target(goal)
+            return (goal - twin.position_rad)[[1, 5, 9]].min() > 0.01
+
+        started.command("arm")
+        started.until(pushed, "the fingers are carried upwards, against the palm's direction")
+        assert np.abs(goal - twin.position_rad).max() < 0.2
         started.close()

@@ -17,7 +17,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 from drivers.uskin import node
 from drivers.uskin.server_frame import SensorReading, ServerFrame, encode_server_frame, encode_welcome
 from skin_teleop.bus import endpoint
-from skin_teleop.messages import FLAG_STALE, Event, Message, SkinFrame, SkinHealth, decode
+from skin_teleop.messages import FLAG_STALE, ClockSample, Event, Message, SkinFrame, SkinHealth, decode_rows
 from skin_teleop.rig import Rig, free_port, load_rig
 from skin_teleop.skin_layout import skin_layout
 
@@ -84,7 +84,7 @@ class Bench:
 
     def drain(self) -> None:
         while self._pull.poll(0):
-            self.samples.append(decode(self._pull.recv()))
+            self.samples.extend(decode_rows(self._pull.recv()))
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
         deadline = time.monotonic() + seconds * self._wait_factor
@@ -128,7 +128,7 @@ def test_frames_come_on_the_tick_in_canonical_order(bench, port, runtime):
         frames, health = bench.of(SkinFrame), bench.of(SkinHealth)
         np.testing.assert_array_equal(LAYOUT.to_vendor(frames[-1].flux), server.flux)
     assert (runtime / "skin.ready").exists()
-    assert {stream for _, stream in bench.samples} == {"uskin", "uskin_health", "events"}
+    assert {stream for _, stream in bench.samples} == {"uskin", "uskin_health", "clock_uskin", "events"}
     ticks = np.diff([frame.t_mono for frame in frames])
     assert (ticks > 0).all()
     assert (ticks % 10_000_000 == 0).all()
@@ -138,6 +138,9 @@ def test_frames_come_on_the_tick_in_canonical_order(bench, port, runtime):
     assert len(health) >= 1
     assert (health[0].temperature == 297.5).all()
     assert np.isnan(health[0].updates_per_s).all()
+    readings = bench.of(ClockSample)
+    assert [(reading.t_dev, reading.rtt) for reading in readings] == [(10**18, 0)] * len(readings)
+    assert frames[0].t_mono <= readings[-1].t_mono <= frames[-1].t_mono
 
 
 def test_nothing_is_published_before_the_first_frame(bench, port, runtime):

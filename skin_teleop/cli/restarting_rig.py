@@ -1,0 +1,61 @@
+"""A running rig whose recorder, skin and server are started again when they die. The hand is never."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from skin_teleop.cli.restarts import RecordingKeeper, RestartPolicy
+from skin_teleop.cli.supervisor import RunningRig
+from skin_teleop.rig import Rig
+
+logger = logging.getLogger(__name__)
+
+
+class RestartingRig(RunningRig):
+    """As `RunningRig`; `check` starts again what may be, and ends the rig for everything else."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__(rig)
+        self._policy = RestartPolicy(rig.supervisor.restarts_per_minute)
+        self._keeper = RecordingKeeper(self.runtime)
+        self._due_s: dict[str, float] = {}
+        self._returning: set[str] = set()
+
+    def check(self) -> None:
+        """Look at every process and never wait; raises ProcessDied when one that died may not be started again."""
+        dead = [name for name, child in self._children.items() if child.poll() is not None and name not in self._due_s]
+        for name in sorted(dead, key=lambda name: name != "hand"):
+            self._bury(name)
+        for name in [name for name, due_s in self._due_s.items() if time.monotonic() >= due_s]:
+            del self._due_s[name]
+            self._spawn(name)
+            self._returning.add(name)
+        self._keeper.tend()
+
+    def take_returned(self) -> list[str]:
+        """Processes that were started again and serve since the last call."""
+        back = [name for name in self._returning if (self.runtime / f"{name}.ready").exists()]
+        self._returning.difference_update(back)
+        return back
+
+    def stop(self) -> None:
+        """End every process; nothing is started again."""
+        self._keeper.close()
+        super().stop()
+
+    def _bury(self, name: str) -> None:
+        pause_s = self._policy.pause_s(name, time.monotonic())
+        if pause_s is None:
+            self._end_after(name)
+        exit_code = self._children[name].wait()
+        logger.error(
+            "the %s process died (exit code %d) and is started again in %.1f s; it said: %s",
+            name, exit_code, pause_s, self.last_words(name),
+        )  # fmt: skip
+        (self.runtime / f"{name}.ready").unlink(missing_ok=True)
+        self._returning.discard(name)
+        if name == "server":
+            self._make_hand_safe(name)
+        self._keeper.died(name, exit_code, pause_s)
+        self._due_s[name] = time.monotonic() + pause_s
