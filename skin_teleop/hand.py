@@ -136,6 +136,11 @@ def is_v4(name: str) -> bool:
     return name.startswith("allegro_v4")
 
 
+def is_left(name: str) -> bool:
+    """Whether a model is a left hand, the mirror image of the right one in the palm's y."""
+    return "_left" in name
+
+
 @functools.cache
 def hand_model(name: str, finger_joint1_z_m: float | None = None) -> HandModel:
     """The table of a hand by name; raises ConfigError for an unknown one.

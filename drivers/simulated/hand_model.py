@@ -10,7 +10,8 @@ import mujoco
 import numpy as np
 
 from drivers.allegro.scales import hand_scale
-from skin_teleop.hand import TIP_RADIUS_M, HandModel, is_v4
+from skin_teleop.hand import HandModel, is_v4
+from skin_teleop.hand_mass import PAD_MASS_KG, TIP_SHELL_RADIUS_M, flat_pad_thickness_m, link_box_m, tip_shell_m
 from skin_teleop.skin_layout import Pad, SkinLayout
 from skin_teleop.transforms import Array, quaternion_from_rotation, rotation_from_rpy
 
@@ -26,15 +27,8 @@ JOINT_FRICTION_NM = 0.01
 V4_HARDWARE_VERSION = 0x0402
 """Its per-joint PWM clamp over 1200 PWM/Nm limits the motors (Wonikrobotics-git/allegro_hand_ros_v4)."""
 
-PAD_MASS_KG = {"4x4": 0.0036, "4x6": 0.0108, "curved": 0.0266}
-"""Cited: numbers of mpan31415/official_xela_models."""
 FLAT_PAD_PITCH_M = {"4x4": 0.00467, "4x6": 0.00725}
 """Cited: distance of neighbouring taxels, XELA uSPa44 and uSPa46 data sheets."""
-TIP_SHELL_RADIUS_M, TIP_SHELL_AXIS_X_M, TIP_SHELL_DOME_M = 0.0136, -0.0010, 0.0128
-"""Fitted: capsule through the 30 taxels of a curved tip (rms 0.55 mm); its dome begins 12.8 mm below the last taxel.
-
-The bare tip, a sphere of 12 mm radius, lies inside this shell.
-"""
 
 SKIN_FRICTION = (1.1, 0.004, 0.0002)
 """Guess: sliding, torsional (m) and rolling (m) friction of the silicone skin."""
@@ -94,11 +88,7 @@ def _add_finger(spec: mujoco.MjSpec, palm: mujoco.MjsBody, hand: HandModel, fing
         k = 4 * finger + j
         parent = parent.add_body(name=f"link_{k}", pos=hand.joint_xyz_m[finger, j], quat=_wxyz(rotations[j]))
         _add_motor_joint(spec, parent, hand, k)
-        size_m, centre_m = hand.link_box_size_m[k].copy(), hand.link_box_centre_m[k].copy()
-        if j == 3:  # the round shell of the tip takes the place of this box's upper part
-            size_m[2] = hand.tip_xyz_m[finger, 2] - TIP_RADIUS_M
-            centre_m[2] = size_m[2] / 2
-        _add_box(parent, size_m, centre_m, hand.link_mass_kg[k])
+        _add_box(parent, *link_box_m(hand, k), hand.link_mass_kg[k])
 
 
 def _add_motor_joint(spec: mujoco.MjSpec, link: mujoco.MjsBody, hand: HandModel, k: int) -> None:
@@ -115,8 +105,13 @@ def _add_motor_joint(spec: mujoco.MjSpec, link: mujoco.MjsBody, hand: HandModel,
     motor = spec.add_actuator(name=f"joint_{k}", target=f"joint_{k}", trntype=mujoco.mjtTrn.mjTRN_JOINT)
     motor.set_to_motor()
     motor.forcelimited = True
-    limit_nm = float(hand_scale(hand.name, V4_HARDWARE_VERSION if is_v4(hand.name) else None).torque_limit_nm[k])
+    limit_nm = float(motor_limit_nm(hand)[k])
     motor.forcerange = [-limit_nm, limit_nm]
+
+
+def motor_limit_nm(hand: HandModel) -> Array:
+    """(16,) largest torques of a hand's motors, Nm."""
+    return hand_scale(hand.name, V4_HARDWARE_VERSION if is_v4(hand.name) else None).torque_limit_nm
 
 
 def _add_box(body: mujoco.MjsBody, size_m: Array, centre_m: Array, mass_kg: float) -> None:
@@ -134,13 +129,12 @@ def _add_box(body: mujoco.MjsBody, size_m: Array, centre_m: Array, mass_kg: floa
 def _add_pad(link: mujoco.MjsBody, pad: Pad, taxels_m: Array) -> None:
     """Add the geom of one pad: a box from the link's face up to the taxel plane, or the round shell of a tip."""
     if pad.kind == "curved":
-        low, high = taxels_m[:, 2].min(), taxels_m[:, 2].max() - TIP_SHELL_DOME_M
-        shape, size = mujoco.mjtGeom.mjGEOM_CAPSULE, [TIP_SHELL_RADIUS_M, (high - low) / 2, 0]
-        centre, turn = np.array([TIP_SHELL_AXIS_X_M, 0, (high + low) / 2]), np.eye(3)
+        half_length_m, centre = tip_shell_m(taxels_m)
+        shape, size, turn = mujoco.mjtGeom.mjGEOM_CAPSULE, [TIP_SHELL_RADIUS_M, half_length_m, 0], np.eye(3)
     else:
         half = np.abs((taxels_m - pad.position_m) @ pad.rotation).max(0) + FLAT_PAD_PITCH_M[pad.kind] / 2
         box = link.first_geom()
-        half[2] = (pad.position_m[0] - box.pos[0] - box.size[0]) / 2
+        half[2] = flat_pad_thickness_m(pad, 2 * box.size, box.pos) / 2
         shape, size, turn = mujoco.mjtGeom.mjGEOM_BOX, half, pad.rotation
         centre = pad.position_m - pad.rotation[:, 2] * half[2]
     link.add_geom(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from drivers.simulated.scene import SceneObject
+from drivers.simulated.scene_object import SceneObject
 from skin_teleop.errors import ConfigError
 
 PLACE_M = (-0.115, 0.10, 0.17)
@@ -44,6 +44,20 @@ class Thing:
     softness_s: tuple[float, float]
     """Time constant of a contact (MuJoCo's solref); larger is softer."""
     colour: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a range that nothing real can have."""
+        sizes_m = (self.depth_m, *(part.size_m[0] for part in self.parts))
+        for what, span in (
+            ("mass, kg", self.mass_kg),
+            ("friction", self.friction),
+            ("softness, s", self.softness_s),
+            ("size, m", (min(sizes_m), max(sizes_m))),
+        ):
+            if not 0 < span[0] <= span[1] < np.inf:
+                raise ConfigError(
+                    f"an object's {what}", found=f"{span[0]} to {span[1]}", allowed="above 0, low to high"
+                )
 
 
 def _one(shape: str, *size_m: float) -> tuple[Part, ...]:

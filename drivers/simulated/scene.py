@@ -2,20 +2,21 @@
 
 World frame: Z up, X forward. At home the palm faces +Y with the thumb side up and the fingers along +X, as to shake
 hands; the can stands in front of the palm and the box lies behind the back of the hand, to be pressed from above.
-Every object is more than 3 cm away from the hand at home.
+Every object is more than 3 cm away from the hand at home. A left hand has the mirror image in y of all this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import mujoco
 import numpy as np
 
 from drivers.simulated.hand_model import PALM, add_hand
+from drivers.simulated.plug_socket import PLUG, plug_and_socket
+from drivers.simulated.scene_object import SceneObject, add_object
 from skin_teleop.errors import ConfigError
-from skin_teleop.hand import hand_model
+from skin_teleop.hand import hand_model, is_left
 from skin_teleop.rig import Rig, WorldConfig
 from skin_teleop.skin_layout import skin_layout
 from skin_teleop.transforms import Array, rotation_from_rpy
@@ -30,10 +31,6 @@ OBJECT_FRICTION = (0.8, 0.003, 0.0001)
 """Guess: cardboard and fabric on wood; on the skin the skin's own friction counts."""
 TIMESTEP_MS = (0.1, 3.0)
 """Physics steps that keep these contacts stable (their time constants are 8 ms and more)."""
-HOLDER_SOLREF = (0.005, 1.0)
-"""Design choice: a holder that gives way by about two millimetres."""
-HINGE_RANGE_RAD, HINGE_NM_PER_RAD, HINGE_NM_S_PER_RAD = (-1.0, 0.05), 0.4, 0.03
-"""Design choice: a flap that a push of a few newtons opens by about 30 degrees and a spring shuts."""
 
 
 def _add_can(body: mujoco.MjsBody) -> None:
@@ -72,33 +69,38 @@ def _add_box(body: mujoco.MjsBody) -> None:
     )
 
 
-@dataclass(frozen=True)
-class SceneObject:
-    """One thing on the table: how it is built and where its centre stands at the start, world frame, m."""
-
-    build: Callable[[mujoco.MjsBody], None]
-    start_m: tuple[float, float, float]
-    holder: bool = False
-    """Held in the air where it starts, as if handed over, until the world lets go of it."""
-    hinge_axis: tuple[float, float, float] | None = None
-    """For a part that is hinged to the table instead of lying on it."""
-
-
 OBJECTS: dict[str, SceneObject] = {
     "pringle": SceneObject(_add_can, (-0.115, 0.10, CAN_HEIGHT_M / 2)),
     "legopool": SceneObject(_add_box, (-0.08, -0.20, BOX_HALF_M[2])),
 }
-"""Objects by name. Their order is the order of `Truth.scene_pose`."""
+"""What lies on the table unless the rig asks for the plug."""
 
 
-def build_scene(rig: Rig, objects: Mapping[str, SceneObject] = OBJECTS) -> mujoco.MjModel:
-    """Compile the world of a simulated rig; raises ConfigError for an unknown object or an impossible time step."""
+def standard_objects(rig: Rig) -> dict[str, SceneObject]:
+    """Objects of a rig's table by name, on the side of its hand. Their order is that of `Truth.scene_pose`."""
     world = rig.world or WorldConfig()
+    objects = plug_and_socket(world.plug_fit) if world.object == PLUG else OBJECTS
+    return {name: thing.mirrored() if is_left(rig.hand.model) else thing for name, thing in objects.items()}
+
+
+def build_scene(rig: Rig, objects: Mapping[str, SceneObject] | None = None) -> mujoco.MjModel:
+    """Compile the world of a simulated rig with its standard objects unless others are given.
+
+    Raises ConfigError for an unknown object or an impossible time step.
+    """
+    world, objects = rig.world or WorldConfig(), objects or standard_objects(rig)
     if not TIMESTEP_MS[0] <= world.timestep_ms <= TIMESTEP_MS[1]:
         allowed = f"{TIMESTEP_MS[0]} to {TIMESTEP_MS[1]} ms"
         raise ConfigError(f"rig {rig.name}: world.timestep_ms", found=f"{world.timestep_ms} ms", allowed=allowed)
+    steps = rig.hand.period_ms / world.timestep_ms
+    if abs(steps - round(steps)) > 1e-6:
+        raise ConfigError(
+            f"rig {rig.name}: world.timestep_ms",
+            found=f"{world.timestep_ms} ms",
+            allowed=f"a whole fraction of the hand's period, {rig.hand.period_ms} ms",
+        )
     if world.object not in objects:
-        raise ConfigError(f"object {world.object!r} was asked for", allowed=", ".join(objects))
+        raise ConfigError(f"object {world.object!r} was asked for", allowed=", ".join([*objects, PLUG]))
     spec = mujoco.MjSpec()
     spec.modelname = rig.name
     _set_options(spec, world.timestep_ms / 1000)
@@ -107,36 +109,8 @@ def build_scene(rig: Rig, objects: Mapping[str, SceneObject] = OBJECTS) -> mujoc
     home = rotation_from_rpy(np.deg2rad(rig.server.wrist_home_rpy_deg))
     add_hand(spec, hand, skin_layout(rig.skin.layout), np.array(rig.server.wrist_home_m), home)
     for name, thing in objects.items():
-        _add_object(spec, name, thing)
+        add_object(spec, name, thing)
     return spec.compile()
-
-
-def _add_object(spec: mujoco.MjSpec, name: str, thing: SceneObject) -> None:
-    body = spec.worldbody.add_body(name=name, pos=thing.start_m)
-    if thing.hinge_axis is not None:
-        _add_hinge(body, thing.hinge_axis)
-    else:
-        body.add_freejoint(name=name)
-    thing.build(body)
-    if thing.holder:
-        weld = spec.add_equality(name=f"{name}_holder", type=mujoco.mjtEq.mjEQ_WELD, name1=name, name2="world")
-        weld.objtype = mujoco.mjtObj.mjOBJ_BODY
-        weld.data = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]  # a zero quaternion: the relative pose is that of the start
-        weld.solref = HOLDER_SOLREF
-
-
-def _add_hinge(body: mujoco.MjsBody, axis: tuple[float, float, float]) -> None:
-    """A sprung hinge that an open hand can push shut."""
-    body.add_joint(
-        name=body.name,
-        type=mujoco.mjtJoint.mjJNT_HINGE,
-        axis=axis,
-        range=HINGE_RANGE_RAD,
-        limited=True,
-        stiffness=[HINGE_NM_PER_RAD, 0, 0],
-        damping=[HINGE_NM_S_PER_RAD, 0, 0],
-        armature=0.001,
-    )
 
 
 def _set_options(spec: mujoco.MjSpec, timestep_s: float) -> None:
@@ -161,18 +135,28 @@ def _add_room(spec: mujoco.MjSpec) -> None:
 
 
 def scene_at(
-    rig: Rig, joint_position_rad: Array, palm_pose: Array, scene_pose: Array
+    rig: Rig,
+    joint_position_rad: Array,
+    palm_pose: Array,
+    scene_pose: Array,
+    objects: Mapping[str, SceneObject] | None = None,
 ) -> tuple[mujoco.MjModel, mujoco.MjData]:
     """The world as it was at a recorded moment, ready for `render`.
 
-    Takes joint positions (16,) rad, `Truth.palm_pose` (7,) and `Truth.scene_pose` (4, 7), m and quaternion xyzw.
+    Takes joint positions (16,) rad, `Truth.palm_pose` (7,) and `Truth.scene_pose` (4, 7), m and quaternion xyzw; the
+    objects are the rig's standard ones unless others are given.
     """
-    model = build_scene(rig)
+    objects = objects or standard_objects(rig)
+    model = build_scene(rig, objects)
     data = mujoco.MjData(model)
     for k, angle in enumerate(joint_position_rad):
         data.joint(f"joint_{k}").qpos[0] = angle
-    for name, pose in zip((PALM, *OBJECTS), (palm_pose, *scene_pose)):
-        data.joint(name).qpos[:] = qpos_from_pose(pose)
+    data.joint(PALM).qpos[:] = qpos_from_pose(palm_pose)
+    for (name, thing), pose in zip(objects.items(), scene_pose):
+        if thing.hinge_axis is not None:
+            data.joint(name).qpos[0] = 2 * np.arctan2(pose[3:6] @ thing.hinge_axis, pose[6])
+        elif thing.free:
+            data.joint(name).qpos[:] = qpos_from_pose(pose)
     data.mocap_pos[0], data.mocap_quat[0] = np.split(data.joint(PALM).qpos, [3])
     mujoco.mj_forward(model, data)
     return model, data

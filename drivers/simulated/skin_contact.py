@@ -2,8 +2,8 @@
 
 Everything is given in the pad frame, whose z is the outward normal, as the force that the world exerts ON the skin:
 a finger that is pressed therefore reads a negative z, and shear keeps the direction in which the skin is dragged.
-A pad's taxel forces add up to the pad's force exactly. Forces are averaged over the readings of one skin period; the
-shape of the touched area is that of its end.
+A pad's taxel forces add up to the pad's force exactly. Forces are averaged over one skin period, every reading with
+the time for which it stands; the shape of the touched area is that of the period's end.
 """
 
 from __future__ import annotations
@@ -55,26 +55,24 @@ class SkinContact:
     ) -> None:
         self._model, self._data = model, data
         self._grid, self._footprint = grid, footprint
-        self._pad_of_geom = np.full(model.ngeom, -1)
-        for pad in layout.pads:
-            self._pad_of_geom[model.geom(pad.name).id] = pad.index
+        self._pad_of_geom = pads_of_geoms(model, layout)
         self._body = np.array([model.body(pad.link).id for pad in layout.pads])
         self._pad_to_link = np.array([pad.rotation for pad in layout.pads])
         self._pad_origin_m = np.array([pad.position_m for pad in layout.pads])
         self._notes: list[_Touches] = []
-        self._readings = 0
+        self._time_s = 0.0
 
-    def read(self) -> None:
-        """Note the contacts of the last physics step."""
-        self._readings += 1
+    def read(self, dt_s: float = 1.0) -> None:
+        """Note the contacts of the last physics step, which stand for `dt_s`."""
+        self._time_s += dt_s
         if not self._data.ncon:
             return
         pads = self._pad_of_geom[self._data.contact.geom]  # (contacts, 2)
         index, side = np.nonzero(pads >= 0)
         if len(index):
-            self._notes.append(self._touches(index, side, pads[index, side]))
+            self._notes.append(self._touches(index, side, pads[index, side], dt_s))
 
-    def _touches(self, index: Array, side: Array, pad: Array) -> _Touches:
+    def _touches(self, index: Array, side: Array, pad: Array, dt_s: float) -> _Touches:
         """Contacts `index` (n,) as seen by the pad on their `side`.
 
         With elliptic cones, `efc_force` holds the normal force, tangential forces and torques of a contact in its
@@ -89,7 +87,7 @@ class SkinContact:
         return _Touches(
             pad=pad,
             geom=contact.geom[index, 1 - side],
-            force=data.efc_force[rows] * solved * np.where(side == 1, 1.0, -1.0)[:, None],
+            force=data.efc_force[rows] * solved * np.where(side == 1, dt_s, -dt_s)[:, None],
             frame=contact.frame[index],
             point_m=contact.pos[index],
             link_m=data.xpos[both[:, 0]],
@@ -110,10 +108,10 @@ class SkinContact:
             np.add.at(slip, touches.pad, normal_n * _tangential_speed(touches))
             np.add.at(pressure, touches.pad, normal_n)
             self._spread(force, touches, point_m, on_pad[:, :3], normal_n, poses)
-        n = max(1, self._readings)
-        self._notes, self._readings = [], 0
+        time_s = self._time_s or 1.0
+        self._notes, self._time_s = [], 0.0
         slip = np.divide(slip, pressure, out=slip, where=pressure > 0)
-        return SkinTruth(self._grid.collect(force) / n, wrench / n, slip, poses)
+        return SkinTruth(self._grid.collect(force) / time_s, wrench / time_s, slip, poses)
 
     def _pad_poses(self) -> PadPoses:
         to_world = self._data.xmat[self._body].reshape(-1, 3, 3)
@@ -168,7 +166,7 @@ class _Touches:
     geom: Array
     """(n,) what touches it."""
     force: Array
-    """(n, 6) force and torque on the pad in the contact frame, N and Nm."""
+    """(n, 6) force and torque on the pad in the contact frame, times how long they stand for, N s and Nm s."""
     frame: Array
     """(n, 9) rows normal, tangent, tangent in the world frame."""
     point_m: Array
@@ -186,6 +184,14 @@ class _Touches:
 _ROWS = np.arange(6)
 TINY_N = 1e-9
 """Keeps the mean contact point defined where the solver found a contact without force."""
+
+
+def pads_of_geoms(model: mujoco.MjModel, layout: SkinLayout) -> Array:
+    """(ngeom,) which pad each geom is, or -1."""
+    pads = np.full(model.ngeom, -1)
+    for pad in layout.pads:
+        pads[model.geom(pad.name).id] = pad.index
+    return pads
 
 
 def _joined(notes: list[_Touches]) -> list[_Touches]:

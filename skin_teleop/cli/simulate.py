@@ -19,7 +19,7 @@ from rich.table import Table
 
 from dataset_tools.session_folder import LIVE_SUFFIX, is_live, load_meta
 from skin_teleop.errors import ConfigError, MissingPartError, SessionError
-from skin_teleop.rig import load_rig
+from skin_teleop.rig import Rig, load_rig
 
 if TYPE_CHECKING:
     from skin_teleop.cli.simulate_plan import Plan
@@ -37,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skin-seed", type=int, default=7, help="which instance of the skin")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     parser.add_argument("--out", type=Path, default=Path("simulated"), help="folder of the sessions; goes on in it")
+    parser.add_argument("--rig", default="simulated", help="whose hand: a built-in simulated rig or a TOML file")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write a picture of every action, no sessions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
 
 
@@ -46,6 +48,10 @@ def run(options: argparse.Namespace) -> int:
     from skin_teleop.cli.simulate_plan import Ledger
 
     plan = _plan(options)
+    if options.json and not options.json.resolve().parent.is_dir():
+        raise ConfigError(f"--json {options.json}", found="no such folder", allowed="a file in a folder that exists")
+    if options.pictures:
+        return _draw(options, plan)
     episodes = list(plan.episodes())
     ledger = Ledger(options.out, plan)
     missing = [episode for episode in episodes if episode[0] not in ledger.finished]
@@ -70,6 +76,24 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _draw(options: argparse.Namespace, plan: Plan) -> int:
+    from skin_teleop.cli.simulate_pictures import draw_actions
+
+    for path in draw_actions(_rig(plan.rig), plan.actions, plan.objects, plan.seed, options.pictures):
+        print(path)
+    return 0
+
+
+def _rig(name: str) -> Rig:
+    """The simulated rig that was asked for; raises ConfigError for one that talks to hardware."""
+    rig = load_rig(name)
+    if rig.world is None:
+        raise ConfigError(
+            f"rig {name!r} was asked for", found="a rig that talks to hardware", allowed="a rig with a [world] table"
+        )
+    return rig
+
+
 def _require_simulator() -> None:
     try:
         import mujoco  # noqa: F401
@@ -92,7 +116,8 @@ def _plan(options: argparse.Namespace) -> Plan:
     objects = OBJECT_NAMES if options.objects == "all" else tuple(map(known_object, options.objects.split(",")))
     actions = ACTION_NAMES if options.actions == "all" else tuple(map(known_action, options.actions.split(",")))
     sessions = math.ceil(options.hours * 3600 / options.session_seconds)
-    return Plan(objects, actions, sessions, options.session_seconds, options.seed, options.skin_seed)
+    _rig(options.rig)
+    return Plan(objects, actions, sessions, options.session_seconds, options.seed, options.skin_seed, options.rig)
 
 
 def simulate_all(
@@ -103,7 +128,7 @@ def simulate_all(
 
     if not episodes:
         return
-    rig = load_rig("simulated")
+    rig = _rig(plan.rig)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(episodes)), mp_context=spawn) as pool:
         jobs = [

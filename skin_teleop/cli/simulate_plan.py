@@ -27,6 +27,8 @@ class Plan:
     seconds: float
     seed: int
     skin_seed: int
+    rig: str = "simulated"
+    """Built-in name or path."""
 
     def episodes(self) -> Iterator[tuple[int, str, str]]:
         """Number, action and object of every session: all pairs that suit, in a new random order every round.
@@ -55,7 +57,7 @@ class Ledger:
         self.finished: dict[int, dict[str, Any]] = {}
         wanted = json.loads(json.dumps(asdict(plan)))
         if not self._file.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder, "sessions")
             self._file.write_text(json.dumps(wanted) + "\n")
             return
         first, *rows = [json.loads(line) for line in self._file.read_text().splitlines() if _is_json(line)]
@@ -72,6 +74,16 @@ class Ledger:
         with self._file.open("a") as file:
             file.write(json.dumps(row) + "\n")
         self.finished[row["number"]] = row
+
+
+def make_folder(folder: Path, what: str) -> None:
+    """Make a folder and those above it; raises ConfigError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"a folder for {what} at {folder}", found=error.strerror, next_step="give another one"
+        ) from error
 
 
 def _is_json(line: str) -> bool:

@@ -63,6 +63,8 @@ def test_sessions_are_labelled_and_an_interrupted_run_goes_on_with_the_same_rows
         ("--actions", "throw", r"action 'throw'.*allowed: squeeze"),
         ("--hours", "-1", "hours above 0"),
         ("--session-seconds", "1", "allowed: 5.0 to 600.0"),
+        ("--json", "no/such/folder/answer.json", "found: no such folder"),
+        ("--rig", "teapot", "rig 'teapot' was asked for"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(

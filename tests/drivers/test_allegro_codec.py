@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import can
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,18 +29,26 @@ from drivers.allegro.codec import (
     TemperatureRequest,
     TipPressure,
 )
+from drivers.allegro.safe_stop import POWER_OFF, STOP_FRAMES
+from drivers.allegro.scales import hand_scale
 from skin_teleop.errors import WireError
 
 REAL_INFO = HandInfo(0x0402, 0x0406, False, 60, HandStatus.SERVO_ON | HandStatus.JOINT_TEMPERATURE_THROTTLE)
 
 # Frames of a real V4 hand (firmware 0x0406), from the candump in the comments of facebookresearch/digit-plexus
 # `allegro_driver.py`. Servo, period and serial frames after Wonikrobotics-git/allegro_hand_ros_v4.
-GOLDEN = [
+DIGIT_PLEXUS = [
     ("080#CAFDBDFE90FFCEFF", FingerPose(0, (-566, -323, -112, -50))),
     ("08C#340AEFFFAF00FCFF", FingerPose(3, (2612, -17, 175, -4))),
     ("200#02040604003C05", REAL_INFO),
     ("0E0#2B2A2925", FingerTemperature(0, (43, 42, 41, 37))),
+    ("084#F9FFCFFE9AFFBEFF", FingerPose(1, (-7, -305, -102, -66))),
+    ("088#1800D3FEA7FFD6FF", FingerPose(2, (24, -301, -89, -42))),
+    ("0E4#292B2927", FingerTemperature(1, (41, 43, 41, 39))),
+    ("0E8#27272724", FingerTemperature(2, (39, 39, 39, 36))),
     ("0EC#302624F6", FingerTemperature(3, (48, 38, 36, 246))),
+    ("184#0100B9004A003300", FingerTorque(1, (1, 185, 74, 51))),
+    ("188#F1FFC90038001F00", FingerTorque(2, (-15, 201, 56, 31))),
     ("180#0200CB0042002500", FingerTorque(0, (2, 203, 66, 37))),
     ("18C#580205008DFFFAFF", FingerTorque(3, (600, 5, -115, -6))),
     ("080#R", PoseRequest(0)),
@@ -52,6 +61,27 @@ GOLDEN = [
     ("204#030000000000", SetPeriod(3)),
     ("220#5634544553543031", SerialNumber("V4TEST01")),
 ]
+# Frames that the tests of ian-chuang/allegro_hand_v5_plus_python (`test_protocol.py`, `fake_hand.py`) say a V5 sends
+# and takes, written out as bytes. Its author confirmed the pressure's ids on a real V5 Plus, serial number 5TBR0017.
+INDEPENDENT_V5 = [
+    ("188#0100FEFF0300FCFF", FingerTorque(2, (1, -2, 3, -4))),
+    ("180#F00010FFF00010FF", FingerTorque(0, (240, -240, 240, -240))),
+    ("204#030000000A00", SetPeriod(3, 0, 10)),
+    ("080#000064009CFFE803", FingerPose(0, (0, 100, -100, 1000))),
+    ("3C0#78000000A00F0000", TipPressure(0, (120, 4000))),
+    ("3C8#1E00000028000000", TipPressure(1, (30, 40))),
+    ("0E0#1E1F2021", FingerTemperature(0, (30, 31, 32, 33))),
+    ("200#00050101000001", HandInfo(0x0500, 0x0101, False, 0, HandStatus.SERVO_ON)),
+    ("220#3554425230303137", SerialNumber("5TBR0017")),
+    ("220#3554425230300000", SerialNumber("5TBR00")),
+    ("3B8#0524", MotorError(5, MotorFault.OVERLOAD | MotorFault.OVERHEAT)),
+    ("100#", Servo(True)),
+    ("104#", Servo(False)),
+]
+GOLDEN = DIGIT_PLEXUS + INDEPENDENT_V5
+GOLDEN_IDS = [
+    f"{source} {line}" for source, group in (("V4", DIGIT_PLEXUS), ("V5", INDEPENDENT_V5)) for line, _ in group
+]
 
 
 def parse_candump(text: str) -> tuple[int, bytes, bool]:
@@ -59,7 +89,7 @@ def parse_candump(text: str) -> tuple[int, bytes, bool]:
     return int(identifier, 16), b"" if payload == "R" else bytes.fromhex(payload), payload == "R"
 
 
-@pytest.mark.parametrize(("line", "event"), GOLDEN, ids=[line for line, _ in GOLDEN])
+@pytest.mark.parametrize(("line", "event"), GOLDEN, ids=GOLDEN_IDS)
 def test_golden_frames_decode_and_encode(line, event):
     identifier, data, is_remote = parse_candump(line)
     assert codec.decode(identifier, data, is_remote) == event
@@ -167,6 +197,27 @@ def test_status_bits_have_the_plexus_names():
 def test_v5_pressure_is_two_little_endian_pascals_on_both_ids(identifier):
     """V5 manual 1.3 (0x148) and allegro_hand_ros_v5 (0x3C8): ring and thumb, int32."""
     assert codec.decode(identifier, bytes.fromhex("D2040000FFFFFFFF"), False) == TipPressure(1, (1234, -1))
+
+
+def test_other_hosts_stop_the_hand_with_the_same_bytes_in_the_same_order():
+    """`shutdown` of digit-plexus (its period frame has eight bytes) and `emergency_off_frames` of the V5 program."""
+    digit_plexus = [
+        "180#" + "00" * 8,
+        "184#" + "00" * 8,
+        "188#" + "00" * 8,
+        "18C#" + "00" * 8,
+        "104#",
+        "204#" + "00" * 8,
+    ]
+    heard = [codec.decode(*parse_candump(line)) for line in digit_plexus]
+    assert heard == list(STOP_FRAMES)
+    v5_program = [(0x60 + f, bytes(8)) for f in range(4)] + [(0x41, b"")]
+    assert [codec.decode(command << 2, data, False) for command, data in v5_program] == list(POWER_OFF)
+
+
+def test_the_v5_scale_is_the_manuals():
+    """1000 counts are 88 degrees (manual 11.3.6; asserted by the independent program too)."""
+    assert np.rad2deg(hand_scale("allegro_v5_right_b").radians_from_counts(1000)) == pytest.approx(88.0)
 
 
 def test_a_v5_motor_error_names_its_faults():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 
@@ -163,3 +164,38 @@ def test_info_of_a_real_hand_arrives_whole(buses):
     hand.send(can.Message(arbitration_id=0x200, data=bytes.fromhex("02040604003C05"), is_extended_id=False))
     event, _ = HandLink(host, CONFIG).receive(0.5)
     assert event == HandInfo(0x0402, 0x0406, False, 60, 5)
+
+
+def test_a_second_program_that_commands_the_hand_is_counted_and_told_once(buses, caplog):
+    host, other = buses
+    link = HandLink(host, CONFIG)
+    HandLink(other, CONFIG).send(Servo(True), Servo(False))
+    HandLink(other, dataclasses.replace(CONFIG, device_id=1)).send(Servo(True))
+    with caplog.at_level("WARNING"):
+        assert [link.receive(0.5)[0] for _ in range(3)] == [None] * 3
+    assert link.foreign == 2, "a command to the other hand on this bus is none to this one"
+    assert caplog.text.count("another program commands the hand on 'test-link'") == 1
+
+
+def test_own_frames_that_come_back_are_no_second_program(buses):
+    host, echo = buses
+    link = HandLink(host, dataclasses.replace(CONFIG, can_interface="udp_multicast"))
+    HandLink(echo, CONFIG).send(Servo(True))
+    assert link.receive(0.5)[0] is None
+    assert link.foreign == 0
+
+
+class GarbledBus(BrokenBus):
+    """Every read finds bytes that are no frame, as python-can reports them."""
+
+    def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
+        raise can.CanOperationError("could not unpack received message") from ValueError("extra data")
+
+
+def test_garbage_from_the_interface_is_counted_and_is_no_lost_interface():
+    bus = GarbledBus(set())
+    link = HandLink(bus, CONFIG)
+    for _ in range(3 * link_module.MAX_RECEIVE_ERRORS):
+        assert link.receive(0) == (None, 0)
+    assert link.malformed == 3 * link_module.MAX_RECEIVE_ERRORS
+    bus.shutdown()

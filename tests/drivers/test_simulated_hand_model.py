@@ -145,6 +145,12 @@ def test_an_impossible_time_step_is_refused(timestep_ms: float) -> None:
         build_scene(dataclasses.replace(RIG, world=world))
 
 
+def test_a_time_step_that_does_not_divide_the_hands_period_is_refused() -> None:
+    hand = dataclasses.replace(RIG.hand, period_ms=2)
+    with pytest.raises(ConfigError, match=r"found: 1.5 ms; allowed: a whole fraction of the hand's period, 2 ms"):
+        build_scene(dataclasses.replace(RIG, hand=hand))
+
+
 def test_scene_at_restores_a_recorded_moment() -> None:
     rng = np.random.default_rng(4)
     q_rad = rng.uniform(HAND.lower_rad, HAND.upper_rad)

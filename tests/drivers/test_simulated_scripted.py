@@ -8,21 +8,25 @@ import numpy as np
 import pytest
 
 from drivers.simulated.objects import OBJECT_NAMES, SIZE_SHARE, THINGS, draw
-from drivers.simulated.scripted.actions import ACTION_NAMES, TOO_STRONG_N, known_action, suits
-from drivers.simulated.scripted.checker import LARGEST_PAD_N, TruthSecond, judge
+from drivers.simulated.scripted.actions import ACTION_NAMES, JUMP_N, TOO_STRONG_N, Script, known_action, suits
+from drivers.simulated.scripted.checker import LARGEST_PAD_N, LARGEST_STEP_N, TruthSecond, judge
 from drivers.simulated.scripted.episode import play_episode
+from drivers.simulated.scripted.robot import ScriptedHand
 from drivers.simulated.world import World
 from skin_teleop.clock import NS_PER_S, Stamp
 from skin_teleop.errors import ConfigError
 from skin_teleop.messages import JointState, Truth
-from skin_teleop.rig import load_rig
+from skin_teleop.rig import Rig, load_rig
 
 RIG = load_rig("simulated")
 
 
+def with_object(rig: Rig, name: str) -> Rig:
+    return dataclasses.replace(rig, world=dataclasses.replace(rig.world, object=name))
+
+
 def world_with(name: str) -> World:
-    rig = dataclasses.replace(RIG, world=dataclasses.replace(RIG.world, object=name))
-    return World(rig, objects={name: draw(name, np.random.default_rng(1)).scene})
+    return World(with_object(RIG, name), objects={name: draw(name, np.random.default_rng(1)).scene})
 
 
 # objects
@@ -53,6 +57,20 @@ def test_an_object_is_drawn_inside_its_ranges(name: str) -> None:
 def test_an_object_has_the_mass_it_was_drawn_with(name: str) -> None:
     specimen = draw(name, np.random.default_rng(1))
     assert world_with(name).model.body(name).mass[0] == pytest.approx(specimen.mass_kg)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"mass_kg": (-0.1, 0.2)}, r"mass, kg; found: -0.1 to 0.2; allowed: above 0"),
+        ({"friction": (0.9, 0.5)}, r"friction; found: 0.9 to 0.5"),
+        ({"softness_s": (0.0, 0.01)}, r"softness, s; found: 0.0 to 0.01"),
+        ({"depth_m": float("nan")}, r"size, m; found: nan"),
+    ],
+)
+def test_an_impossible_object_is_refused(change: dict, text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        dataclasses.replace(THINGS["cup"], **change)
 
 
 def test_a_held_object_stays_until_it_is_let_go() -> None:
@@ -190,3 +208,15 @@ def test_an_episode_rests_first_and_its_phases_are_its_attempts(action: str, nam
     assert strongest < TOO_STRONG_N < LARGEST_PAD_N
     assert truths[-1].t_mono == 10**12 + truths[-1].t_dev
     assert np.diff([state.t_mono for state in joints]).tolist() == [3_000_000] * (len(joints) - 1)
+
+
+def test_time_in_which_a_force_jumps_is_not_kept() -> None:
+    world = world_with("cup")
+    hand = ScriptedHand(RIG, world, Stamp(0, 0, 0), lambda truth, counts: None, lambda state: None)
+    script = Script(hand, draw("cup", np.random.default_rng(1)), np.random.default_rng(1))
+    assert JUMP_N < LARGEST_STEP_N
+    script.attempt("squeeze", lambda: setattr(hand, "largest_jump_n", JUMP_N + 1))
+    script.attempt("squeeze", lambda: setattr(hand, "strongest_since_n", TOO_STRONG_N + 1))
+    script.attempt("squeeze", lambda: None)
+    assert [attempt.reason for attempt in script.attempts] == ["a force jumped", "too strong", ""]
+    assert [attempt.kept for attempt in script.attempts] == [False, False, True]

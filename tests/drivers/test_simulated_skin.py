@@ -8,11 +8,11 @@ import mujoco
 import numpy as np
 import pytest
 
+from drivers.simulated.contact_kernel import skin_contact
 from drivers.simulated.scene import build_scene
 from drivers.simulated.skin.ambient import PadPoses
 from drivers.simulated.skin.magnetic_skin import MagneticSkin
 from drivers.simulated.skin.parameters import SkinParameters
-from drivers.simulated.skin_contact import SkinContact
 from drivers.simulated.skin_scan import SCAN_NS, SkinScan
 from skin_teleop.rig import load_rig
 from skin_teleop.skin_layout import skin_layout
@@ -23,6 +23,8 @@ NO_FORCE, NO_SLIP = np.zeros((368, 3)), np.zeros(18)
 STILL = PadPoses(np.tile(np.eye(3), (18, 1, 1)), np.random.default_rng(0).uniform(-0.1, 0.1, (18, 3)))
 PARAMETERS = SkinParameters()
 PAD_SUMS = np.array([pad.first for pad in LAYOUT.pads])
+
+pytestmark = pytest.mark.usefixtures("skin_code")
 
 
 def sums(taxel_force: np.ndarray) -> np.ndarray:
@@ -36,7 +38,7 @@ class Gripped:
         self.model = build_scene(load_rig("simulated"))
         self.data = mujoco.MjData(self.model)
         skin = MagneticSkin(LAYOUT, seed=7)
-        self.contact = SkinContact(self.model, self.data, LAYOUT, skin.grid, skin.footprint)
+        self.contact = skin_contact(self.model, self.data, LAYOUT, skin)
         self.can = self.model.body("pringle").id
         self.data.joint("pringle").qpos[:3] = [-0.18, 0.0570, 0.17]
 
@@ -198,7 +200,7 @@ def test_a_flat_cube_lights_all_taxels_of_a_pad_evenly() -> None:
     model = spec.compile()
     data = mujoco.MjData(model)
     smooth = MagneticSkin(LAYOUT, 7, dataclasses.replace(PARAMETERS, bump_spread_m=0.0))
-    contact = SkinContact(model, data, LAYOUT, smooth.grid, smooth.footprint)
+    contact = skin_contact(model, data, LAYOUT, smooth)
     mujoco.mj_step(model, data, 500)
     contact.read()
     assert data.ncon == 4

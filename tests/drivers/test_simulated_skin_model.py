@@ -30,6 +30,8 @@ NO_FORCE, NO_SLIP = np.zeros((368, 3)), np.zeros(18)
 PLACES_M = np.random.default_rng(0).uniform(-0.1, 0.1, (18, 3))
 STILL = PadPoses(np.tile(np.eye(3), (18, 1, 1)), PLACES_M)
 
+pytestmark = pytest.mark.usefixtures("skin_code")
+
 
 def changed(**values: float) -> SkinParameters:
     return dataclasses.replace(STANDARD, **values)

@@ -18,8 +18,7 @@ from drivers.allegro.codec import FingerPose, Frame, decode
 from drivers.uskin.server_frame import parse_server_frame
 from skin_teleop.bus import Latest, Publisher, endpoint
 from skin_teleop.clock import NS_PER_MS, Stamp
-from skin_teleop.messages import ProcessStatus, Truth, WristTarget
-from skin_teleop.messages import decode as decode_message
+from skin_teleop.messages import Message, ProcessStatus, Truth, WristTarget, decode_rows
 from skin_teleop.rig import Rig, load_rig
 
 SET_PERIOD_3_MS = Frame(0x204, bytes.fromhex("030000000000"))
@@ -33,6 +32,7 @@ class RunningWorld:
         self.rig: Rig = load_rig("simulated").on_free_ports()
         self.recorder: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PULL)
         self.recorder.bind(endpoint(runtime, "recorder.pull"))
+        self.waiting: list[tuple[Message, str]] = []
         self.server = Publisher(runtime, "server")
         self.stop = threading.Event()
         self.thread = threading.Thread(target=world_process.run, args=(self.rig, runtime, self.stop))
@@ -47,8 +47,10 @@ class RunningWorld:
             time.sleep(0.005)
 
     def next_truth(self) -> Truth:
-        assert self.recorder.poll(int(self.wait_s * 1000))
-        message, stream = decode_message(self.recorder.recv())
+        if not self.waiting:
+            assert self.recorder.poll(int(self.wait_s * 1000))
+            self.waiting = decode_rows(self.recorder.recv())
+        message, stream = self.waiting.pop(0)
         assert isinstance(message, Truth)
         assert stream == "truth"
         return message
@@ -71,8 +73,8 @@ def running(runtime: Path, monkeypatch: pytest.MonkeyPatch, wait_factor: float) 
 def test_truth_reaches_the_recorder_with_simulated_time(running: RunningWorld) -> None:
     truths = [running.next_truth() for _ in range(30)]
     steps_ns = np.diff([truth.t_dev for truth in truths])
-    assert set(steps_ns) <= {9 * NS_PER_MS, 12 * NS_PER_MS}
-    assert steps_ns.mean() == pytest.approx(10 * NS_PER_MS, rel=0.05)
+    assert set(steps_ns) == {10 * NS_PER_MS}
+    assert all(truth.t_dev % (10 * NS_PER_MS) == 0 for truth in truths)
     assert [truth.seq for truth in truths] == list(range(truths[0].seq, truths[0].seq + 30))
     assert np.diff([truth.t_mono for truth in truths]).min() > 0
 
@@ -175,3 +177,27 @@ def test_a_slow_machine_slows_simulated_time(clock: FakeClock) -> None:
         pace.wait()
     assert pace.realtime_factor() == pytest.approx(0.5, abs=0.01)
     assert pace.realtime_factor() is None, "told once a second"
+
+
+def test_a_skin_frame_leaves_at_its_own_moment_between_the_hands(clock: FakeClock) -> None:
+    """Each control period of 3 ms is simulated at its beginning; frames are due every 10 ms."""
+    pace, due_ms, left_ms = world_process.Pace(3 * NS_PER_MS), 10, []
+    for turn in range(20):
+        clock.work_ms(0.4)
+        if 3 * turn + 3 >= due_ms:
+            pace.wait_for(due_ms * NS_PER_MS)
+            left_ms.append(clock.now_ns / NS_PER_MS)
+            due_ms += 10
+        pace.wait()
+    assert left_ms == [10, 20, 30, 40, 50, 60]
+    assert clock.now_ns == 60 * NS_PER_MS
+
+
+def test_a_frame_that_is_late_leaves_at_once_and_slipped_time_moves_the_next(clock: FakeClock) -> None:
+    pace = world_process.Pace(3 * NS_PER_MS)
+    clock.work_ms(50)
+    pace.wait_for(10 * NS_PER_MS)
+    assert clock.now_ns == 50 * NS_PER_MS
+    pace.wait()  # 47 ms behind is more than it catches up, so simulated 3 ms is now
+    pace.wait_for(10 * NS_PER_MS)
+    assert clock.now_ns == 57 * NS_PER_MS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +115,7 @@ def held(tmp_path: Path) -> tuple[RawHold, dict[str, dict[int, int]]]:
 
 def send(hold: RawHold, bus: str, identifier: int, z: int, now_ns: int) -> bool:
     frame = RawTaxel(identifier >> 8, identifier >> 4 & 15, identifier & 15, (1, 2, z))
-    return hold.take(bus, dataclasses.replace(frame), now_ns)
+    return hold.take(bus, frame, now_ns)
 
 
 def test_every_taxel_is_held_and_ages_by_itself(tmp_path):

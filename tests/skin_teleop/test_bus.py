@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from skin_teleop.bus import (
-    RECORDER_QUEUE,
+    FEED_QUEUE,
     CommandInbox,
     CommandSender,
     Latest,
@@ -21,7 +21,7 @@ from skin_teleop.bus import (
 )
 from skin_teleop.clock import Stamp, Ticker
 from skin_teleop.errors import BusError
-from skin_teleop.messages import DropCount, HandCommand, JointTarget, WristTarget, decode
+from skin_teleop.messages import DropCount, Event, HandCommand, JointTarget, WristTarget, decode_rows
 
 Result = TypeVar("Result")
 
@@ -100,29 +100,77 @@ def test_commands_arrive_in_order_and_rubbish_is_counted(runtime: Path, wait_fac
         socket.close()
 
 
-def test_a_full_road_to_the_recorder_counts_its_drops_and_tells_them_later(runtime: Path, wait_factor: float) -> None:
-    feed = RecorderFeed(runtime)  # no recorder yet
-    sent = RECORDER_QUEUE + 50
-    for seq in range(sent):
-        feed.send(wrist(seq), "wrist")
-    assert feed.dropped == {"wrist": 50}
+def bound_recorder(runtime: Path) -> zmq.Socket[bytes]:
     recorder = zmq.Context.instance().socket(zmq.PULL)
-    recorder.setsockopt(zmq.RCVHWM, 2 * sent)
+    recorder.setsockopt(zmq.RCVHWM, 2 * FEED_QUEUE)
     recorder.bind(endpoint(runtime, "recorder.pull"))
+    return recorder
+
+
+def test_a_full_road_to_the_recorder_counts_its_drops_and_tells_them_later(
+    runtime: Path, wait_factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_rows = 4
+    monkeypatch.setattr("skin_teleop.bus.FEED_BATCH_BYTES", batch_rows * WristTarget.row_dtype().itemsize)
+    feed = RecorderFeed(runtime)  # no recorder yet
+    taken = 0
+    while feed.send(wrist(taken), "wrist"):
+        taken += 1
+    for _ in range(49):
+        assert not feed.send(wrist(99_999), "wrist")
+    assert feed.dropped == {"wrist": 50}
+    assert FEED_QUEUE < taken <= (FEED_QUEUE + 1) * batch_rows
+    recorder = bound_recorder(runtime)
     received: list[object] = []
 
     def told() -> DropCount | None:
-        feed.send(wrist(99_999), "wrist")
         while recorder.poll(20):
-            received.append(decode(recorder.recv())[0])
+            received.extend(message for message, _ in decode_rows(recorder.recv()))
         return next((m for m in received if isinstance(m, DropCount)), None)
 
-    count = eventually(told, wait_factor)
-    assert count.stream == "wrist"
-    assert count.dropped == feed.dropped["wrist"] >= 50
+    assert eventually(told, wait_factor) == DropCount("wrist", 50)
     rows = [m.seq for m in received if isinstance(m, WristTarget)]
-    assert rows[:RECORDER_QUEUE] == list(range(RECORDER_QUEUE))
+    assert rows == list(range(taken))
     feed.close()
+    recorder.close()
+
+
+def test_rows_share_frames_and_keep_their_order(runtime: Path, wait_factor: float) -> None:
+    recorder, feed = bound_recorder(runtime), RecorderFeed(runtime)
+    for seq in range(400):
+        assert feed.send(wrist(seq), "wrist") and feed.send(wrist(seq), f"wrist_{seq % 2}")
+    frames: list[bytes] = []
+
+    def all_rows() -> list[tuple[object, str]] | None:
+        while recorder.poll(20):
+            frames.append(recorder.recv())
+        rows = [row for frame in frames for row in decode_rows(frame)]
+        return rows if len(rows) == 800 else None
+
+    rows = eventually(all_rows, wait_factor)
+    assert len(frames) < 400
+    for stream, seqs in (("wrist", range(400)), ("wrist_0", range(0, 400, 2)), ("wrist_1", range(1, 400, 2))):
+        assert [row.seq for row, name in rows if name == stream] == list(seqs)  # type: ignore[attr-defined]
+    feed.close()
+    recorder.close()
+
+
+def test_an_event_takes_along_what_waits(runtime: Path, wait_factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skin_teleop.bus.FEED_BATCH_MS", 3_600_000)  # the hour's tick does not come
+    recorder, feed = bound_recorder(runtime), RecorderFeed(runtime)
+    for seq in range(3):
+        feed.send(wrist(seq), "wrist")
+    assert not recorder.poll(50)
+    feed.send(Event.now("engaged", 7), "events")
+    assert recorder.poll(5000 * wait_factor)
+    assert [row.seq for row, _ in decode_rows(recorder.recv())] == [0, 1, 2]  # type: ignore[union-attr]
+    assert recorder.poll(5000 * wait_factor)
+    ((event, stream),) = decode_rows(recorder.recv())
+    assert isinstance(event, Event) and (event.name, event.seq, stream) == ("engaged", 7, "events")
+    feed.send(wrist(3), "wrist")
+    feed.close()  # sends what still waits
+    assert recorder.poll(5000 * wait_factor)
+    assert [row.seq for row, _ in decode_rows(recorder.recv())] == [3]  # type: ignore[union-attr]
     recorder.close()
 
 

@@ -12,6 +12,7 @@ from skin_teleop.messages import (
     EVENT_TEXT_BYTES,
     NOTICE_TYPES,
     SAMPLE_TYPES,
+    DropCount,
     Event,
     HandCommand,
     HandPose,
@@ -20,7 +21,9 @@ from skin_teleop.messages import (
     Sample,
     SkinFrame,
     decode,
+    decode_rows,
     encode,
+    frame_head,
     split_frame,
 )
 
@@ -60,6 +63,17 @@ def test_arbitrary_bytes_are_refused_and_never_crash(data: bytes) -> None:
         assert "expected" in str(error)
     else:
         assert split_frame(data)[0] in {**SAMPLE_TYPES, **NOTICE_TYPES}
+
+
+def test_a_frame_to_the_recorder_holds_several_rows() -> None:
+    rows = [random_sample(JointState, np.random.default_rng(k)) for k in range(3)]
+    frame = frame_head("JointState", "allegro") + b"".join(row.pack() for row in rows)
+    read = decode_rows(frame)
+    assert [(row.pack(), stream) for row, stream in read] == [(row.pack(), "allegro") for row in rows]  # type: ignore[union-attr]
+    assert decode_rows(encode(DropCount("allegro", 3))) == [(DropCount("allegro", 3), "")]
+    for broken in (frame[:-1], frame_head("JointState", "allegro"), b"rubbish"):
+        with pytest.raises(WireError):
+            decode_rows(broken)
 
 
 def test_a_short_row_names_both_lengths() -> None:

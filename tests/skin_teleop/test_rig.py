@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from skin_teleop.errors import ConfigError, SkinTeleopError
-from skin_teleop.rig import load_rig, saved_rig
+from skin_teleop.rig import BUILT_IN, load_rig, saved_rig
 
 MINIMAL = 'schema = "skin_teleop.rig/1"\nname = "lab"\n'
 
@@ -28,6 +28,20 @@ def test_a_rig_with_hardware_has_no_world(tmp_path: Path) -> None:
     assert (rig.hand.can_interface, rig.hand.can_channel) == ("socketcan", "can1")
 
 
+@pytest.mark.parametrize("device", ["hand", "skin"])
+def test_one_device_may_be_simulated_beside_a_real_one(tmp_path: Path, device: str) -> None:
+    rig = load_rig(write(tmp_path, MINIMAL + f'[world]\ndevices = ["{device}"]\n'))
+    assert rig.processes == ("recorder", "world", "hand", "skin", "server")
+    assert (rig.simulates("hand"), rig.simulates("skin")) == (device == "hand", device == "skin")
+    assert (rig.on_free_ports().skin.url == rig.skin.url) == (device == "hand")
+
+
+def test_a_rig_without_a_world_simulates_nothing(tmp_path: Path) -> None:
+    rig = load_rig(write(tmp_path, MINIMAL))
+    assert not rig.simulates("hand")
+    assert not rig.simulates("skin")
+
+
 def test_a_saved_rig_is_the_same_rig(tmp_path: Path) -> None:
     rig = load_rig("simulated").on_free_ports().with_recordings_in(tmp_path)
     rig.save(tmp_path)
@@ -43,6 +57,10 @@ def test_two_rigs_on_free_ports_do_not_collide() -> None:
     ("text", "message"),
     [
         (MINIMAL + "[hand]\nspeed = 3\n", r"unknown key; found: hand\.speed; allowed: hand\.name"),
+        (MINIMAL + "[hand]\nperiod = 3\n", r"found: hand\.period;.*next: did you mean hand\.period_ms\?"),
+        (MINIMAL + "[hand]\nid_map = 'a'\n", r"found: hand\.id_map;.*next: did you mean skin\.id_map\?"),
+        (MINIMAL + "[hnad]\nperiod_ms = 3\n", r"found: hnad;.*next: did you mean hand\?"),
+        (MINIMAL + "tick_hz = 3\n", r"found: tick_hz;.*next: did you mean skin\.tick_hz\?"),
         (MINIMAL + "colour = 1\n", r"unknown key; found: colour; allowed: schema, name"),
         (MINIMAL + "[hand]\nperiod_ms = 'fast'\n", r"wrong value; found: Expected `int`, got `str`"),
         (MINIMAL + "[hand]\nperiod_ms = 0\n", r"hand\.period_ms; found: 0; allowed: 1 to 20"),
@@ -51,6 +69,9 @@ def test_two_rigs_on_free_ports_do_not_collide() -> None:
         (MINIMAL + "[skin]\nlayout = 'glove'\n", r"'glove' was asked for; allowed: xela_ah_left, xela_ah_right"),
         (MINIMAL + "[skin]\nurl = 'http://x'\n", r"skin\.url; found: http://x; allowed: ws://"),
         (MINIMAL + "[skin]\ngeometry = 'round'\n", r"skin\.geometry; found: round; allowed: vendor, sparsh"),
+        (MINIMAL + "[world]\ndevices = []\n", r"world\.devices; found: none; allowed: hand, skin or both"),
+        (MINIMAL + "[world]\ndevices = ['arm']\n", r"wrong value; found: Invalid enum value 'arm'"),
+        (MINIMAL + "[supervisor]\nrestarts_per_minute = -1\n", r"restarts_per_minute; found: -1; allowed: 0 to 20"),
         (MINIMAL + "[server]\nport = 70000\n", r"server\.port; found: 70000; allowed: 1 to 65535"),
         ('schema = "other"\nname = "x"\n', r"wrong value; found: Invalid enum value 'other'"),
         ("not toml", r"not valid TOML"),
@@ -70,3 +91,31 @@ def test_an_error_keeps_its_facts_apart() -> None:
     error = SkinTeleopError("a", found="b", allowed="c", next_step="d")
     assert (error.asked, error.found, error.allowed, error.next_step) == ("a", "b", "c", "d")
     assert str(error) == "a; found: b; allowed: c; next: d"
+
+
+def test_a_left_hand_brings_its_own_skin_and_home(tmp_path: Path) -> None:
+    left = load_rig(write(tmp_path, MINIMAL + "[hand]\nmodel = 'allegro_v4_left'\n"))
+    assert left.skin.layout == "xela_ah_left"
+    assert left.server.wrist_home_rpy_deg == (-90.0, 0.0, -90.0)
+    given = "[hand]\nmodel = 'allegro_v4_left'\n[server]\nwrist_home_rpy_deg = [1.0, 2.0, 3.0]\n"
+    assert load_rig(write(tmp_path, MINIMAL + given)).server.wrist_home_rpy_deg == (1.0, 2.0, 3.0)
+
+
+def test_a_kit_of_the_other_side_is_refused(tmp_path: Path) -> None:
+    text = MINIMAL + "[hand]\nmodel = 'allegro_v4_left'\n[skin]\nlayout = 'xela_ah_right'\n"
+    with pytest.raises(ConfigError, match=r"skin\.layout; found: xela_ah_right; allowed: the kit of the same side"):
+        load_rig(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_rig_is_simulated_and_named_like_its_file(name: str) -> None:
+    rig = load_rig(name)
+    assert rig.name == name
+    assert rig.world is not None
+    assert ("left" in name) == ("left" in rig.hand.model) == ("left" in rig.skin.layout)
+    assert ("v5" in name) == ("v5" in rig.hand.model)
+
+
+def test_an_unknown_fit_of_the_plug_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Invalid enum value 'snug'"):
+        load_rig(write(tmp_path, MINIMAL + "[world]\nobject = 'plug'\nplug_fit = 'snug'\n"))

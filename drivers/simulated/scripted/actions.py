@@ -22,10 +22,12 @@ CLEARANCE_M = 0.045
 """How far in front of an object the hand waits."""
 LOST_M = 0.12
 """An object farther than this from the palm has been dropped."""
-TOO_STRONG_N = 18.0
-"""Time in which a pad feels more is not kept."""
-ALONG, FORWARD, UP = np.eye(3)
-"""Axes of the world: along the fingers, out of the palm towards the object, up."""
+TOO_STRONG_N, JUMP_N = 18.0, 10.0
+"""Time in which a pad feels more, or its force changes by more between two frames, is not kept."""
+START_S = 0.6
+"""Time in which a circle comes up to speed before it is labelled."""
+ALONG, UP = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
+"""Axes of the world: along the fingers, up."""
 
 
 @dataclass
@@ -49,16 +51,18 @@ class Script:
     attempts: list[Attempt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.forward = np.array([0.0, self.hand.side, 0.0])
+        """Out of the palm towards the object."""
         place = np.array(self.thing.scene.start_m) + (0.07 * UP if self.thing.name == FLAP else 0)
-        self.touch_m = place - (self.thing.depth_m + PALM_TO_SKIN_M) * FORWARD
+        self.touch_m = place - (self.thing.depth_m + PALM_TO_SKIN_M) * self.forward
         """Where palm_link is when the palm meets the object."""
-        self.ahead_m = self.touch_m - CLEARANCE_M * FORWARD
+        self.ahead_m = self.touch_m - CLEARANCE_M * self.forward
 
     def come_near(self) -> None:
         """Hand over the object and wait in front of it with open fingers."""
         self.hand.wanted_n = None
         self.hand.wait(0.25)
-        self.hand.move(self.hand.at_m - 0.06 * FORWARD, 0.3)
+        self.hand.move(self.hand.at_m - 0.06 * self.forward, 0.3)
         if self.thing.scene.holder:
             self.hand.world.return_object(self.thing.name)
         self.hand.move(self.ahead_m, 0.5, angle_rad=0.0)
@@ -66,7 +70,7 @@ class Script:
     def grasp(self, force_n: float, *, let_go: bool = True) -> None:
         """Come near, touch with the palm, close until every finger feels `force_n`; the holder lets go."""
         self.come_near()
-        self.hand.move(self.touch_m + 0.004 * FORWARD, 0.5, until=lambda: self.hand.palm_force_n > 1.0)
+        self.hand.move(self.touch_m + 0.004 * self.forward, 0.5, until=lambda: self.hand.palm_force_n > 1.0)
         self.hand.wanted_n = np.full(4, 0.4 * force_n)
         self.hand.wait(0.9, until=lambda: bool((self.hand.finger_force_n > 0.3 * force_n).all()))
         self.hand.wanted_n = np.full(4, force_n)
@@ -86,27 +90,24 @@ class Script:
         before = self.holds
         self.hand.world.phase = ACTION_NAMES.index(action) + 1
         noted = Attempt(action, self.hand.time_s)
-        strongest = self._watch(work)
+        self.hand.watch_anew()
+        work()
         noted.end_s = self.hand.time_s
         self.hand.world.phase = 0
         if must_hold and not (before and self.holds):
             noted.kept, noted.reason = False, "dropped"
-        elif strongest > TOO_STRONG_N:
+        elif self.hand.strongest_since_n > TOO_STRONG_N:
             noted.kept, noted.reason = False, "too strong"
+        elif self.hand.largest_jump_n > JUMP_N:
+            noted.kept, noted.reason = False, "a force jumped"
         self.attempts.append(noted)
         return self.holds
-
-    def _watch(self, work: Callable[[], None]) -> float:
-        """Do the work and return the largest force that a pad felt meanwhile, N."""
-        self.hand.strongest_since_n = 0.0
-        work()
-        return self.hand.strongest_since_n
 
 
 def squeeze(script: Script) -> None:
     """Close and ease the fingers around the held object, about once a second."""
     script.grasp(3.0)
-    period_s, low, high = script.rng.uniform(0.8, 1.3), script.rng.uniform(0.8, 1.5), script.rng.uniform(4.0, 6.5)
+    period_s, low, high = script.rng.uniform(0.9, 1.4), script.rng.uniform(1.8, 2.5), script.rng.uniform(4.5, 6.5)
     for _ in range(4):
         if not script.attempt("squeeze", lambda: _squeeze_once(script.hand, period_s, low, high), must_hold=True):
             return
@@ -145,7 +146,8 @@ def _lay_flat(script: Script) -> None:
     script.come_near()
     hand.flat, hand.closed = True, np.zeros(4)
     hand.move(script.ahead_m, 0.3)
-    hand.move(script.touch_m + 0.008 * FORWARD, 0.8, until=lambda: hand.palm_force_n + hand.finger_force_n.sum() > 3.0)
+    onto_m = script.touch_m + 0.008 * script.forward
+    hand.move(onto_m, 0.8, until=lambda: hand.palm_force_n + hand.finger_force_n.sum() > 3.0)
 
 
 def pressing(script: Script) -> None:
@@ -159,7 +161,7 @@ def _push(script: Script, action: str, reach_m: float, rate_hz: float) -> None:
     hand, start_m = script.hand, script.hand.at_m.copy()
 
     def there_and_back(s: float) -> Array:
-        return np.asarray(start_m + reach_m * (1 - np.cos(2 * np.pi * rate_hz * s)) / 2 * FORWARD)
+        return np.asarray(start_m + reach_m * (1 - np.cos(2 * np.pi * rate_hz * s)) / 2 * script.forward)
 
     for _ in range(4):
         script.attempt(action, lambda: hand.follow(there_and_back, 1 / rate_hz))
@@ -168,8 +170,8 @@ def _push(script: Script, action: str, reach_m: float, rate_hz: float) -> None:
 def rotation(script: Script) -> None:
     """Turn the grasped object to and fro about the vertical."""
     script.grasp(5.0)
-    angle, seconds = np.deg2rad(script.rng.uniform(18, 28)), script.rng.uniform(0.7, 1.0)
-    script.hand.move(script.hand.at_m - 0.05 * FORWARD, 0.5)
+    angle, seconds = script.hand.side * np.deg2rad(script.rng.uniform(18, 28)), script.rng.uniform(0.7, 1.0)
+    script.hand.move(script.hand.at_m - 0.05 * script.forward, 0.5)
     script.hand.turn = (UP, 0.0)
     script.hand.move(script.hand.at_m, 0.5, angle_rad=-angle)
     for sign in (1, -1, 1, -1):
@@ -190,17 +192,30 @@ def circumduction(script: Script) -> None:
     """Carry the grasped object around a circle."""
     script.grasp(5.0)
     hand = script.hand
-    hand.move(hand.at_m - 0.06 * FORWARD, 0.5)
+    hand.move(hand.at_m - 0.06 * script.forward, 0.5)
     radius_m, seconds = script.rng.uniform(0.025, 0.04), script.rng.uniform(1.3, 1.8)
     centre = hand.at_m - radius_m * ALONG
 
     def circle(s: float) -> Array:
-        angle = 2 * np.pi * s / seconds
-        return np.asarray(centre + radius_m * np.array([np.cos(angle), 0, np.sin(angle)]))
+        """Place on the circle; the first `START_S` bring it up to speed."""
+        angle = 2 * np.pi / seconds * (s - START_S / 2 if s > START_S else s * s / (2 * START_S))
+        return np.asarray(centre + radius_m * (np.cos(angle) * ALONG + np.sin(angle) * UP))
 
-    for _ in range(3):
-        if not script.attempt("circumduction", lambda: hand.follow(circle, seconds), must_hold=True):
+    hand.follow(circle, START_S)
+    for turn in range(3):
+        begun_s = START_S + turn * seconds
+        work = _follow_from(hand, circle, begun_s, seconds)
+        if not script.attempt("circumduction", work, must_hold=True):
             return
+
+
+def _follow_from(
+    hand: ScriptedHand, path: Callable[[float], Array], begun_s: float, seconds: float
+) -> Callable[[], None]:
+    def work() -> None:
+        hand.follow(lambda s: path(begun_s + s), seconds)
+
+    return work
 
 
 def pick_and_drop(script: Script) -> None:

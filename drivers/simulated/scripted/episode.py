@@ -14,6 +14,7 @@ from drivers.simulated.skin.parameters import SkinParameters
 from drivers.simulated.world import World
 from skin_teleop.clock import Stamp
 from skin_teleop.errors import ConfigError
+from skin_teleop.hand import is_left
 from skin_teleop.rig import Rig, WorldConfig
 
 REST_S = 1.0
@@ -51,6 +52,8 @@ def play_episode(
         raise ConfigError(f"action {action!r} with object {object_name!r}", allowed="articulation with flap alone")
     rng = np.random.default_rng(seed)
     specimen = draw(object_name, rng)
+    if is_left(rig.hand.model):
+        specimen = dataclasses.replace(specimen, scene=specimen.scene.mirrored())
     config = dataclasses.replace(rig.world or WorldConfig(), object=object_name)
     noise_seed = int(rng.integers(2**31))
     world = World(dataclasses.replace(rig, world=config), skin, {object_name: specimen.scene}, noise_seed)

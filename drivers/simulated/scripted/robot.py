@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from drivers.allegro.scales import torque_limit_nm
-from drivers.simulated.hand_model import PALM
+from drivers.simulated.hand_model import PALM, motor_limit_nm
 from drivers.simulated.world import World
 from skin_teleop.clock import NS_PER_S, Stamp
+from skin_teleop.hand import hand_model, is_left
 from skin_teleop.messages import JointState, Truth
 from skin_teleop.rig import Rig
 from skin_teleop.skin_layout import skin_layout
@@ -22,10 +22,11 @@ from skin_teleop.transforms import Array, pose_from, rotation_about, rotation_fr
 OPEN_RAD = np.array([0, 0.1, 0.1, 0.1] * 3 + [1.2, 0.1, 0, 0])
 CLOSED_RAD = np.array([0, 1.0, 1.3, 1.0] * 3 + [1.3, 0.3, 0.8, 0.8])
 FLAT_RAD = np.array([0, 0.0, 0.0, 0.0] * 3 + [0.263, 0.0, 0, 0])
+"""Postures (16,) of a right hand, V4 and V5 alike; a left hand takes their mirror images."""
 MOST_CLOSED = 1.35
 """Share of the way from open to closed at which a finger gives up."""
-CLOSING_PER_S, RELAXING_PER_S = 1.4, 3.0
-"""How fast a finger may close while it feels too little, and open while it feels too much, in shares."""
+CLOSING_PER_S, RELAXING_PER_S, OPENING_PER_S = 1.4, 0.8, 3.0
+"""How fast a finger closes while it feels too little, eases while it feels too much, opens to let go, in shares."""
 GAIN_PER_N = 0.6
 """Speed of closing per newton that is missing, shares/s."""
 
@@ -42,7 +43,13 @@ class ScriptedHand:
         self._on_skin, self._on_joints = on_skin, on_joints
         self._stiffness = np.array([*rig.hand.stiffness_nm_per_rad * 3, *rig.hand.thumb_stiffness_nm_per_rad])
         self._damping = np.array([*rig.hand.damping_nm_s_per_rad * 3, *rig.hand.thumb_damping_nm_s_per_rad])
-        self._limit_nm = torque_limit_nm(0x0402)
+        model = hand_model(rig.hand.model, rig.hand.finger_joint1_z_m)
+        self._open, self._closed, self._flat = (
+            model.clamp(model.mirrored(posture)) for posture in (OPEN_RAD, CLOSED_RAD, FLAT_RAD)
+        )
+        self._limit_nm = motor_limit_nm(model)
+        self.side = -1.0 if is_left(model.name) else 1.0
+        """Direction along the world's y in which the palm faces."""
         self._finger_of_pad = _fingers(rig)
         self._velocity_at = [world.model.joint(f"joint_{k}").dofadr[0] for k in range(16)]
         self._home = rotation_from_rpy(np.deg2rad(rig.server.wrist_home_rpy_deg))
@@ -57,8 +64,12 @@ class ScriptedHand:
         self.flat = False
         """Fingers stretched out instead of bent."""
         self.truth: Truth | None = None
-        self.strongest_since_n = 0.0
-        """Largest force that a pad has felt since a script last set this to zero, N."""
+        self.strongest_since_n = self.largest_jump_n = 0.0
+        """Largest force of a pad, and its largest change between two skin frames, since a script's `watch_anew`, N."""
+
+    def watch_anew(self) -> None:
+        """Forget the largest force and the largest jump of force so far."""
+        self.strongest_since_n = self.largest_jump_n = 0.0
 
     @property
     def time_s(self) -> float:
@@ -137,26 +148,36 @@ class ScriptedHand:
         truth = world.skin_frame(self._stamp)
         if truth is None:
             return False
+        self._watch(truth)
         self.truth = truth
-        strongest_n = float(np.linalg.norm(truth.pad_wrench[:, :3], axis=-1).max())
-        self.strongest_since_n = max(self.strongest_since_n, strongest_n)
         self._on_skin(truth, world.scan.counts)
         self._adjust_grip()
         axis, angle = self.turn
         world.aim_wrist(pose_from(self.at_m, rotation_about(axis, angle) @ self._home))
         return True
 
+    def _watch(self, truth: Truth) -> None:
+        """Note the largest force of a pad and its largest change since the frame before."""
+        size_n = np.linalg.norm(truth.pad_wrench[:, :3], axis=-1)  # (18,)
+        self.strongest_since_n = max(self.strongest_since_n, float(size_n.max()))
+        if self.truth is not None:
+            before_n = np.linalg.norm(self.truth.pad_wrench[:, :3], axis=-1)
+            self.largest_jump_n = max(self.largest_jump_n, float(np.abs(size_n - before_n).max()))
+
     def _stamp(self, time_ns: int) -> Stamp:
         return Stamp(time_ns, self._start.t_mono + time_ns, self._start.t_wall + time_ns)
 
     def _joint_target(self) -> Array:
-        rest = FLAT_RAD if self.flat else OPEN_RAD
-        return np.asarray(rest + np.repeat(self.closed, 4) * (CLOSED_RAD - rest))
+        rest = self._flat if self.flat else self._open
+        return np.asarray(rest + np.repeat(self.closed, 4) * (self._closed - rest))
 
     def _adjust_grip(self) -> None:
         """Close each finger while it feels less than wanted, open it while it feels more; once per skin frame."""
-        goal = -1e3 if self.wanted_n is None else self.wanted_n
-        speed = np.clip(GAIN_PER_N * (goal - self.finger_force_n), -RELAXING_PER_S, CLOSING_PER_S)
+        if self.wanted_n is None:
+            speed = np.full(4, -OPENING_PER_S)
+        else:
+            missing_n = self.wanted_n - self.finger_force_n
+            speed = np.clip(GAIN_PER_N * missing_n, -RELAXING_PER_S, CLOSING_PER_S)
         self.closed = np.clip(self.closed + 0.01 * speed, 0, MOST_CLOSED)
 
     def palm_distance_m(self, to_m: Array) -> float:

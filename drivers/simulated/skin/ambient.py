@@ -40,8 +40,8 @@ class AmbientField:
         self._cell_m = (grid.position_m - parameters.magnet_height_m * normal).astype(np.float32)
         self._moment = (moment_a_m2[..., None] * normal).sum(1)  # (18, 3) pad frame
         self._to_taxel = grid.to_taxel.astype(np.float32)
-        links = np.array([pad.link for pad in layout.pads])
-        moves = np.where(links[:, None] != links, MU0_OVER_4PI, 0.0)  # nothing moves between pads of one link
+        _, self._link = np.unique([pad.link for pad in layout.pads], return_inverse=True)  # (18,)
+        moves = np.where(self._link[:, None] != self._link, MU0_OVER_4PI, 0.0)  # pads of one link move together
         self._moves = np.repeat(moves, grid.shape[1], axis=0).astype(np.float32)  # (540, 18)
 
     def at_taxels_t(self, pads: PadPoses) -> Array:
@@ -67,3 +67,9 @@ class AmbientField:
         pull /= square
         field: Array = cell_m * pull.sum(-1, keepdims=True) - pull @ place_m - cube @ moment
         return field
+
+    def describe(self, record: Array, grid: PadGrid) -> None:
+        """Hand the constants to a record of the compiled model (`SKIN` of kernel.py)."""
+        record["earth_t"], record["moment_a_m2"], record["link"] = self._earth_t, self._moment, self._link
+        record["to_taxel"] = grid.collect(self._to_taxel).reshape(-1, 3, 3)
+        record["cell_m"][..., : grid.shape[1]] = self._cell_m.swapaxes(1, 2)

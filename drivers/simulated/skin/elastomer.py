@@ -17,6 +17,8 @@ FORGET_S = 0.03
 """Guess: a shear that is released by slip or by lifting is gone after about this time."""
 TOUCH_N = 1e-4
 """Force on a pad, N, below which it counts as untouched."""
+SETTLED_M = 1e-12
+"""A memory smaller than this, some millionths of a count, becomes zero, so that an untouched pad comes to rest."""
 
 
 class Elastomer:
@@ -48,15 +50,24 @@ class Elastomer:
         sticks = touched & (slip_m_per_s < self._p.slip_release_m_per_s)
         pace = np.where(sticks, share(dt_s, self._p.shear_memory_s), share(dt_s, FORGET_S)).astype(np.float32)
         goal = moved[..., :2] * touched[:, None, None]
-        self._held += pace[:, None, None] * (goal - self._held)
+        self._held = settled(self._held + pace[:, None, None] * (goal - self._held))
         moved[..., :2] += np.float32(self._p.shear_memory) * (self._held - moved[..., :2])
 
     def _lag(self, moved: Array, dt_s: float) -> Array:
-        self._late += np.float32(share(dt_s, self._p.hysteresis_s)) * (moved - self._late)
-        self._slow += np.float32(share(dt_s, self._p.creep_s)) * (moved - self._slow)
+        self._late = settled(self._late + np.float32(share(dt_s, self._p.hysteresis_s)) * (moved - self._late))
+        self._slow = settled(self._slow + np.float32(share(dt_s, self._p.creep_s)) * (moved - self._slow))
         late, slow = np.float32(self._p.hysteresis), np.float32(self._p.creep)
         lagging: Array = (1 - late - slow) * moved + late * self._late + slow * self._slow
         return lagging
+
+    def describe(self, record: Array, grid: PadGrid) -> None:
+        """Hand the constants to a record of the compiled model (`SKIN` of kernel.py)."""
+        record["compliance"] = self._compliance.swapaxes(1, 2)
+
+
+def settled(moved_m: Array) -> Array:
+    """Displacements, with those that no longer matter at zero."""
+    return np.where(np.abs(moved_m) < SETTLED_M, np.float32(0), moved_m)
 
 
 def share(dt_s: float, time_constant_s: float) -> float:

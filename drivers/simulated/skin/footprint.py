@@ -23,18 +23,20 @@ class Footprint:
 
     def __init__(self, grid: PadGrid, parameters: SkinParameters, rng: np.random.Generator) -> None:
         bumps_m = parameters.bump_spread_m * rng.standard_normal(grid.shape)
-        self._reach_m = np.where(grid.is_taxel, parameters.contact_reach_m + bumps_m, -np.inf)
+        self.reach_m = np.where(grid.is_taxel, parameters.contact_reach_m + bumps_m, -np.inf)
+        """(18, 30) how far each taxel feels an object, m."""
         self._taxel_m = np.where(grid.is_taxel[..., None], grid.position_m, 1e3)
-        self._sigma_m = SPLAT_PITCHES * np.array(
+        self.sigma_m = SPLAT_PITCHES * np.array(
             [_pitch_m(pad[mask]) for pad, mask in zip(grid.position_m, grid.is_taxel)]
         )
+        """(18,) width of the Gaussian where no taxel reaches it, m."""
 
     def shares(self, pad: Array, distance_m: Array, point_m: Array) -> Array:
         """Shares (n, 30) of n forces on pads (n,): signed distances of the taxels to the touching object (n, 30), m.
 
         `point_m` (n, 3), pad frame, is where the solver saw the contact; it decides where no taxel is deep enough.
         """
-        depth = np.maximum(self._reach_m[pad] - distance_m, 0.0)
+        depth = np.maximum(self.reach_m[pad] - distance_m, 0.0)
         total = depth.sum(-1, keepdims=True)
         shares: Array = depth / np.where(total > 0, total, 1.0)
         missed = np.flatnonzero(total[:, 0] <= 0)
@@ -44,7 +46,7 @@ class Footprint:
 
     def _splat(self, pad: Array, point_m: Array) -> Array:
         apart = ((self._taxel_m[pad] - point_m[:, None]) ** 2).sum(-1)
-        weights = np.exp(-0.5 * (apart - apart.min(-1, keepdims=True)) / self._sigma_m[pad, None] ** 2)
+        weights = np.exp(-0.5 * (apart - apart.min(-1, keepdims=True)) / self.sigma_m[pad, None] ** 2)
         splat: Array = weights / weights.sum(-1, keepdims=True)
         return splat
 

@@ -72,6 +72,13 @@ class Magnets:
         field[..., 2] = strength * (-along * below - 1)
         return field
 
+    def describe(self, record: Array, grid: PadGrid) -> None:
+        """Hand the constants to a record of the compiled model (`SKIN` of kernel.py)."""
+        record["height_m"], record["tilt"] = self._height_m, self._tilt
+        record["strength"] = grid.collect(self._strength)[:, 0]
+        record["rest_t"] = grid.collect(self._rest_t)
+        record["neighbours"] = self._from_others.swapaxes(1, 2)
+
 
 def neighbour_derivative(grid: PadGrid, moment_a_m2: Array, height_m: float, tilt: float) -> Array:
     """Field in each cell's taxel frame by every other magnet's displacement in its own (18, 90, 90), T/m."""

@@ -1,0 +1,1 @@
+"""Fit the simulated skin to recordings of a real one: rest first, then presses. Needs only numpy."""

@@ -1,0 +1,78 @@
+"""C source of the project, built once by a C compiler (see `compiler`) and called through ctypes.
+
+The first start takes a second or two; a library is kept in the user's cache folder under a name made of its source's
+checksum, so a changed source is built again and an old build is never used. Where there is no compiler,
+`built_library` says how to get one, and callers fall back on their numpy reference, which gives the same answers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+from skin_teleop.errors import MissingPartError
+
+log = logging.getLogger(__name__)
+
+FLAGS = ("-O3", "-fPIC", "-shared", "-fno-math-errno", "-std=c99")
+BUILD_TIMEOUT_S = 60
+
+
+def built_library(package: str, sources: Sequence[str], name: str) -> ctypes.CDLL:
+    """Load the library `name` made from the C files in the folder `native` of a package, built now if it is not yet.
+
+    The last of `sources` is the one that includes the others. Raises MissingPartError where it cannot be built.
+    """
+    folder = resources.files(package) / "native"
+    texts = {source: (folder / source).read_text() for source in sources}
+    machine = f"{os.uname().machine} {FLAGS}"
+    key = hashlib.sha256("".join([machine, *texts.values()]).encode()).hexdigest()[:16]
+    library = cache_folder() / f"{name}-{key}.so"
+    if not library.is_file():
+        _build(texts, sources[-1], library)
+    return ctypes.CDLL(str(library))
+
+
+def cache_folder() -> Path:
+    """Where builds are kept: `$XDG_CACHE_HOME/skin-teleop`, by default under `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skin-teleop"
+
+
+def compiler() -> list[str]:
+    """Command of the machine's C compiler, else of the one in the package `ziglang`; raises MissingPartError."""
+    found = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if found is not None:
+        return [found]
+    if find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise MissingPartError(
+        "a compiled part of the project was asked for",
+        found="no C compiler (cc, gcc or clang), and the package ziglang is not installed",
+        next_step="sudo apt install gcc, or without root: pip install ziglang",
+    )
+
+
+def _build(texts: dict[str, str], main: str, library: Path) -> None:
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        for name, text in texts.items():
+            Path(folder, name).write_text(text)
+        built = Path(folder, library.name)
+        command = [*compiler(), *FLAGS, str(Path(folder, main)), "-o", str(built), "-lm"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False)
+        if done.returncode:
+            raise MissingPartError(
+                f"{library.stem} could not be built", found=done.stderr[-500:], next_step=" ".join(command)
+            )
+        built.replace(library)  # atomic: processes that start together never load half a file
+    log.info("built %s", library)

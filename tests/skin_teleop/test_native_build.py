@@ -1,0 +1,72 @@
+"""C source is built once, kept under its checksum, built anew when it changes, and its absence names the fix."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from pathlib import Path
+
+import pytest
+
+from skin_teleop import native_build
+from skin_teleop.errors import MissingPartError
+from skin_teleop.native_build import built_library, cache_folder, compiler
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An importable package with two C files; the cache is a folder of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    native = tmp_path / "some_package" / "native"
+    native.mkdir(parents=True)
+    (native.parent / "__init__.py").write_text("")
+    (native / "seven.h").write_text("enum { SEVEN = 7 };\n")
+    (native / "answer.c").write_text('#include "seven.h"\nint answer(void) { return SEVEN; }\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("some_package", None)
+    return native
+
+
+def built() -> ctypes.CDLL:
+    return built_library("some_package", ("seven.h", "answer.c"), "answers")
+
+
+def test_the_library_computes_what_its_source_says_and_is_kept(package: Path) -> None:
+    assert built().answer() == 7
+    assert [path.suffix for path in cache_folder().iterdir()] == [".so"], "no half-built file is left"
+    assert next(cache_folder().iterdir()).name.startswith("answers-")
+
+
+def test_it_is_built_once(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built()
+    monkeypatch.setattr(native_build.subprocess, "run", lambda *_, **__: pytest.fail("it was built twice"))
+    assert built().answer() == 7
+
+
+def test_a_changed_header_is_built_anew(package: Path) -> None:
+    built()
+    (package / "seven.h").write_text("enum { SEVEN = 8 };\n")
+    assert built().answer() == 8
+    assert len(list(cache_folder().iterdir())) == 2
+
+
+def test_a_source_that_does_not_compile_is_reported_with_the_compilers_words(package: Path) -> None:
+    (package / "answer.c").write_text("int answer(void) { return MISSING_NAME; }\n")
+    with pytest.raises(MissingPartError, match=r"(?s)answers-\w+ could not be built.*MISSING_NAME"):
+        built()
+    assert list(cache_folder().iterdir()) == []
+
+
+def test_without_a_compiler_the_fix_is_named(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_build.shutil, "which", lambda name: None)
+    monkeypatch.setattr(native_build, "find_spec", lambda name: None)
+    with pytest.raises(MissingPartError, match=r"no C compiler .*; next: sudo apt install gcc"):
+        built()
+
+
+def test_a_machine_without_a_compiler_uses_the_one_in_the_package_ziglang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_build.shutil, "which", lambda name: None)
+    monkeypatch.setattr(native_build, "find_spec", lambda name: object() if name == "ziglang" else None)
+    assert compiler()[1:] == ["-m", "ziglang", "cc"]
+    monkeypatch.setattr(native_build.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert compiler() == ["/usr/bin/cc"]
