@@ -1,7 +1,8 @@
-"""Copies of sealed sessions in another folder: data before description, every file verified by its digest, resumable.
+"""Copies of sealed sessions on another disk or in an object store: data before description, verified, resumable.
 
-A copy's `session.json` is written last: where it stands, the whole session stands. A copy that was interrupted goes on
-with the files that are missing; a file that differs from the manifest is copied again.
+The order makes an interrupted copy harmless: chunks, then the `zarr.json` files that describe them, then labels and
+manifest, and `session.json` last. Where it stands, the whole session stands. A further run goes on with the files that
+are missing; one that differs from the manifest is copied again.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from dataset_tools.durable import sync_tree
 from dataset_tools.manifest import MANIFEST_FILE, file_digest, read_manifest
 from dataset_tools.reader import open_session
+from dataset_tools.remote import ObjectFolder, is_remote
 from dataset_tools.session_folder import META_FILE
 from skin_teleop.errors import SessionError
 
@@ -21,31 +24,84 @@ from skin_teleop.errors import SessionError
 class BackedUp:
     """What was done for one session."""
 
-    target: Path
+    target: Path | str
     copied: int
     """Files that were copied now."""
     kept: int
     """Files of an earlier run that are whole."""
 
 
-def backup_session(session: Path, folder: Path) -> BackedUp:
-    """Copy a sealed session into a folder, or finish an earlier copy.
+class Place(Protocol):
+    """Where one session's copy grows."""
+
+    def read(self, name: str) -> bytes | None:
+        """Content of a small file, None where there is none."""
+
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of a file as it stands there, None where there is none."""
+
+    def put(self, source: Path, name: str) -> None:
+        """Copy a file; it appears under its name only when it is whole."""
+
+    def settle(self) -> None:
+        """Make what was copied outlive a power loss."""
+
+
+class DiskFolder:
+    """A copy on a local disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        """Content of a small file, None where there is none."""
+        return (self.folder / name).read_bytes() if (self.folder / name).is_file() else None
+
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of a file as it stands there, None where there is none."""
+        return file_digest(self.folder / name) if (self.folder / name).is_file() else None
+
+    def put(self, source: Path, name: str) -> None:
+        """Copy a file; it appears under its name only when it is whole."""
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.tmp")
+        shutil.copyfile(source, beside)
+        beside.replace(target)
+
+    def settle(self) -> None:
+        """Bring every file and folder to the disk."""
+        sync_tree(self.folder)
+
+
+class StoredObjects(ObjectFolder):
+    """A copy in an object store, which keeps what it has accepted. Digests are taken of what it gives back."""
+
+    def settle(self) -> None:
+        """Nothing to do: an accepted object is stored."""
+
+
+def backup_session(session: Path, folder: Path | str) -> BackedUp:
+    """Copy a sealed session into a folder or below the URL of an object store, or finish an earlier copy.
 
     Raises SessionError when the session is not sealed, when one of its files differs from its manifest, when another
-    session of that name is there, or when the disk fails.
+    session of that name is there, or when the disk or the store fails.
     """
     if open_session(session).status != "sealed":
         raise SessionError(
             f"a backup of {session} was asked for", found="it is not sealed", next_step=f"skin-teleop seal {session}"
         )
-    target = folder / session.name
-    _refuse_another(session, target)
+    target: Path | str = (
+        f"{str(folder).rstrip('/')}/{session.name}" if is_remote(folder) else Path(folder, session.name)
+    )
+    place: Place = StoredObjects(target) if isinstance(target, str) else DiskFolder(target)
+    _refuse_another(session, target, place)
     try:
-        copied, kept = _copy_data(session, target)
-        _copy_rest(session, target)
-        sync_tree(target)
-        _copy(session / META_FILE, target / META_FILE)
-        sync_tree(target)
+        copied, kept = _copy_data(session, place)
+        _copy_rest(session, place)
+        place.settle()
+        place.put(session / META_FILE, META_FILE)
+        place.settle()
     except OSError as error:
         raise SessionError(
             f"the backup {target} cannot be written",
@@ -55,41 +111,39 @@ def backup_session(session: Path, folder: Path) -> BackedUp:
     return BackedUp(target, copied, kept)
 
 
-def _refuse_another(session: Path, target: Path) -> None:
-    mine, theirs = session / MANIFEST_FILE, target / MANIFEST_FILE
-    if target.resolve() == session.resolve() or (theirs.is_file() and theirs.read_bytes() != mine.read_bytes()):
+def _refuse_another(session: Path, target: Path | str, place: Place) -> None:
+    theirs = place.read(MANIFEST_FILE)
+    itself = isinstance(target, Path) and target.resolve() == session.resolve()
+    if itself or theirs not in (None, (session / MANIFEST_FILE).read_bytes()):
         raise SessionError(f"a backup of {session} was asked for", found=f"another session at {target}")
 
 
-def _copy_data(session: Path, target: Path) -> tuple[int, int]:
-    """The files of the manifest: those that are there and whole are kept."""
+def _copy_data(session: Path, place: Place) -> tuple[int, int]:
+    """The files of the manifest, descriptions last: those that are there and whole are kept."""
     copied = kept = 0
-    for name, digest in sorted(read_manifest(session).items()):
-        if (target / name).is_file() and file_digest(target / name) == digest:
+    for name, digest in sorted(read_manifest(session).items(), key=lambda entry: (entry[0].endswith(".json"), entry)):
+        if place.digest(name) == digest:
             kept += 1
             continue
-        _copy(session / name, target / name)
-        if file_digest(target / name) != digest:
-            (target / name).unlink()
+        if file_digest(session / name) != digest:
             raise SessionError(
                 f"a backup of {session} was asked for",
                 found=f"{name} differs from the manifest",
                 next_step=f"skin-teleop check {session}",
             )
+        place.put(session / name, name)
+        if place.digest(name) != digest:
+            raise SessionError(
+                f"a backup of {session} was asked for",
+                found=f"the copy of {name} does not come back as it was written",
+                next_step="check the disk or the store, then run it again",
+            )
         copied += 1
     return copied, kept
 
 
-def _copy_rest(session: Path, target: Path) -> None:
+def _copy_rest(session: Path, place: Place) -> None:
     """Labels, which may have grown, and the manifest."""
     for source in sorted(path for path in (session / "labels").rglob("*") if path.is_file()):
-        _copy(source, target / source.relative_to(session))
-    _copy(session / MANIFEST_FILE, target / MANIFEST_FILE)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """A file appears under its name only when it is whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.tmp")
-    shutil.copyfile(source, beside)
-    beside.replace(target)
+        place.put(source, source.relative_to(session).as_posix())
+    place.put(session / MANIFEST_FILE, MANIFEST_FILE)

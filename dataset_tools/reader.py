@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,15 +17,19 @@ import zarr
 
 from dataset_tools.events import EventRow, marked_spans, read_events
 from dataset_tools.logged_stream import LogIndex
+from dataset_tools.migrations import migrate_description, migrate_streams
+from dataset_tools.remote import ObjectFolder, RemoteStream, is_remote
 from dataset_tools.session_folder import (
     LIVE_SUFFIX,
     LOG_FOLDER,
+    META_FILE,
     PACK_FOLDER,
     SCHEMA,
     STORE_FOLDER,
     check_version,
     is_live,
     load_meta,
+    parse_meta,
 )
 from dataset_tools.stream import PackedStream, SealedStream, Stream, sealed_streams
 from skin_teleop.clock import ABSENT_NS, NS_PER_S
@@ -37,13 +41,14 @@ class Session:
 
     def __init__(
         self,
-        path: Path,
+        place: Path | str,
         meta: dict[str, Any],
         streams: Mapping[str, Stream],
         log: LogIndex | None = None,
         digests: dict[str, dict[str, str]] | None = None,
     ) -> None:
-        self.path = path
+        self.place = place
+        """Folder, or URL in an object store."""
         self.digests = digests or {}
         """Stream name to column to SHA-256 of its rows; empty while the session is not sealed."""
         self.meta = meta
@@ -53,10 +58,22 @@ class Session:
         self._log = log
 
     @property
+    def path(self) -> Path:
+        """The session's folder; raises SessionError where it lies in an object store."""
+        if isinstance(self.place, Path):
+            return self.place
+        raise SessionError(
+            f"the folder of session {self.place} was asked for",
+            found="it lies in an object store, where it can only be read",
+            next_step="copy it to a disk first",
+        )
+
+    @property
     def status(self) -> str:
         """`recording`, `stopped`, `sealed`, or `interrupted` where the recorder died."""
         status = str(self.meta["status"])
-        return "interrupted" if status == "recording" and not is_live(self.path) else status
+        dead = status == "recording" and (isinstance(self.place, str) or not is_live(self.place))
+        return "interrupted" if dead else status
 
     @property
     def start_ns(self) -> int:
@@ -105,8 +122,11 @@ class Session:
 def open_session(path: str | Path) -> Session:
     """Open a session folder; sealed streams are read lazily, a live one is read from its log.
 
-    Raises SessionError when there is no such session, or when a newer release wrote it.
+    A sealed session may lie in an object store: `s3://bucket/prefix/session` (extra [remote]). Raises SessionError when
+    there is no such session, or when a newer release wrote it.
     """
+    if isinstance(path, str) and is_remote(path):
+        return _open_remote(ObjectFolder(path))
     folder = Path(path)
     if not folder.is_dir():
         raise _no_such_session(folder)
@@ -117,7 +137,8 @@ def open_session(path: str | Path) -> Session:
         return _open_stored(folder, meta, PACK_FOLDER, PackedStream)
     if (folder / LOG_FOLDER).is_dir():
         log = LogIndex(folder / LOG_FOLDER)
-        return Session(folder, meta, log.streams, log)
+        streams = migrate_streams(log.streams, str(meta["version"]))
+        return Session(folder, migrate_description(meta), streams, log)
     raise SessionError(
         f"session {folder} holds no data",
         found=", ".join(sorted(entry.name for entry in folder.iterdir())),
@@ -126,14 +147,33 @@ def open_session(path: str | Path) -> Session:
     )
 
 
+def _open_remote(folder: ObjectFolder) -> Session:
+    content = folder.read(META_FILE)
+    if content is None:
+        raise SessionError(
+            f"session {folder.url} was asked for",
+            found=f"no object {META_FILE} there",
+            next_step="check the URL; a backup under way is no session yet",
+        )
+    meta = parse_meta(content, folder.url)
+    return _open_store(folder.url, meta, STORE_FOLDER, RemoteStream, lambda: folder.open_zarr(STORE_FOLDER))
+
+
 def _open_stored(folder: Path, meta: dict[str, Any], name: str, kind: type[SealedStream]) -> Session:
+    return _open_store(folder, meta, name, kind, lambda: zarr.open_group(folder / name, mode="r"))
+
+
+def _open_store(
+    folder: Path | str, meta: dict[str, Any], name: str, kind: type[SealedStream], open_root: Callable[[], zarr.Group]
+) -> Session:
     try:
-        root = zarr.open_group(folder / name, mode="r")
+        root = open_root()
         if root.attrs.get("schema") != SCHEMA:
-            raise SessionError(f"{folder / name} is no store of a session", allowed=f'attribute "schema": "{SCHEMA}"')
+            raise SessionError(f"{folder}/{name} is no store of a session", allowed=f'attribute "schema": "{SCHEMA}"')
         check_version(str(root.attrs.get("version")), folder)
         digests = cast(dict[str, dict[str, str]], root.attrs["digests"])
-        return Session(folder, meta, sealed_streams(root, kind), digests=digests)
+        streams = migrate_streams(sealed_streams(root, kind), str(root.attrs["version"]))
+        return Session(folder, migrate_description(meta), streams, digests=digests)
     except (OSError, KeyError, ValueError) as error:
         if isinstance(error, SessionError):
             raise

@@ -64,7 +64,7 @@ def seal_session(folder: Path, *, keep_wal: bool = False) -> Path:
         raise SessionError(
             f"session {folder} cannot be sealed",
             found=f"{error.strerror or error}",
-            next_step=f"the log is kept; free some space, then run: skin-teleop seal {folder}",
+            next_step=f"the log is kept; make room or the disk writable, then run: skin-teleop seal {folder}",
         ) from error
     log.info("sealed %s", target)
     return target

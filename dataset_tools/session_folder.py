@@ -57,7 +57,7 @@ def new_meta(session_id: str, rig: Rig, *, object_name: str, plan: tuple[str, ..
         "operator": operator,
         "object": object_name,
         "plan": list(plan),
-        "licence": "unspecified",
+        "licence": rig.recorder.licence,
         "simulated": rig.world is not None,
         "rig": msgspec.to_builtins(rig),
         "software": software_versions(),
@@ -76,23 +76,31 @@ def software_versions() -> dict[str, str]:
 
 def load_meta(folder: Path) -> dict[str, Any]:
     """Read session.json; raises SessionError when it is missing, damaged or of a newer schema."""
-    path = folder / META_FILE
     try:
-        meta = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = (folder / META_FILE).read_bytes()
+    except OSError as error:
         raise SessionError(f"session {folder} has no readable {META_FILE}", found=str(error)) from error
+    return parse_meta(content, folder)
+
+
+def parse_meta(content: bytes, place: Path | str) -> dict[str, Any]:
+    """The content of session.json; raises SessionError when it is damaged, foreign or of a newer schema."""
+    try:
+        meta = json.loads(content)
+    except ValueError as error:
+        raise SessionError(f"session {place} has no readable {META_FILE}", found=str(error)) from error
     if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
-        raise SessionError(f"{path} does not describe a session", allowed=f'"schema": "{SCHEMA}"')
-    check_version(str(meta.get("version")), folder)
+        raise SessionError(f"{place}/{META_FILE} does not describe a session", allowed=f'"schema": "{SCHEMA}"')
+    check_version(str(meta.get("version")), place)
     return meta
 
 
-def check_version(found: str, folder: Path) -> None:
+def check_version(found: str, place: Path | str) -> None:
     """Raise SessionError when a session was written by a release with a newer schema than this one reads."""
     major = found.partition(".")[0]
     if not major.isdigit() or int(major) > int(SCHEMA_VERSION.partition(".")[0]):
         raise SessionError(
-            f"session {folder} has schema version {found}",
+            f"session {place} has schema version {found}",
             found="this release is older" if major.isdigit() else "not a version",
             allowed=f"up to {SCHEMA_VERSION}",
             next_step="update skin-teleop",

@@ -24,7 +24,7 @@ from dataset_tools.stream_facts import stream_attributes
 from dataset_tools.wal_frame import StreamSchema
 from dataset_tools.wal_writer import WalWriter
 from skin_teleop.errors import SessionError, WireError
-from skin_teleop.messages import SAMPLE_TYPES, Event, Sample
+from skin_teleop.messages import SAMPLE_TYPES, Event, Sample, frame_head
 from skin_teleop.rig import Rig
 
 STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -106,32 +106,36 @@ class SessionLog:
         self._own_events += 1
 
     def add_frame(self, frame: bytes) -> bool:
-        """Append the row of a bus frame whose stream is known by now; False leaves it to `add_packed` to judge.
+        """Append the rows of a bus frame whose stream is known by now; False leaves it to `add_packed` to judge.
 
         The short way for nearly every row: the frame's first bytes name the stream, nothing is decoded.
         """
         end = frame.find(b"\0", frame.find(b"\0") + 1) + 1
         schema = self._roads.get(frame[:end])
-        if schema is None or len(frame) - end != schema.dtype.itemsize:
+        if schema is None:
+            return False
+        count, rest = divmod(len(frame) - end, schema.dtype.itemsize)
+        if rest or not count:
             return False
         self._wal.append(schema.number, frame[end:])
-        self.rows[schema.name] += 1
+        self.rows[schema.name] += count
         return True
 
-    def add_packed(self, kind: str, stream: str, row: bytes) -> None:
-        """Append one packed row of a message type, exactly as it came.
+    def add_packed(self, kind: str, stream: str, rows: bytes) -> None:
+        """Append packed rows of a message type, one or several, exactly as they came.
 
         Raises WireError when it does not fit the stream, SessionError when the disk fails.
         """
         schema = self._streams.get(stream) or self._declare(kind, stream)
-        if schema.message != kind or len(row) != schema.dtype.itemsize:
+        count, rest = divmod(len(rows), schema.dtype.itemsize)
+        if schema.message != kind or rest or not count:
             raise WireError(
                 f"stream {stream} holds rows of {schema.message}",
-                found=f"{kind} of {len(row)} bytes",
-                allowed=f"{schema.dtype.itemsize} bytes",
+                found=f"{kind} of {len(rows)} bytes",
+                allowed=f"{schema.dtype.itemsize} bytes a row",
             )
-        self._wal.append(schema.number, row)
-        self.rows[stream] += 1
+        self._wal.append(schema.number, rows)
+        self.rows[stream] += count
 
     def add_drops(self, stream: str, count: int) -> None:
         """Note that a producer could not hand over `count` more rows of a stream."""
@@ -189,7 +193,7 @@ class SessionLog:
         schema = StreamSchema.of(number, stream, SAMPLE_TYPES[kind], stream_attributes(kind, self._rig))
         self._wal.declare(schema)
         self._streams[stream] = schema
-        self._roads[b"%s\0%s\0" % (kind.encode(), stream.encode())] = schema
+        self._roads[frame_head(kind, stream)] = schema
         self.rows[stream] = 0
         return schema
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from skin_teleop.errors import SessionError
 from skin_teleop.messages import Array
 
 CLOCK_PREFIX = "clock_"
+COLUMN_THREADS = 4
+"""Columns written at once: compression and digests of one go on while Zarr waits for the files of another."""
 
 
 def group_path(stream: str, message: str) -> str:
@@ -55,14 +58,19 @@ def write_store(path: Path, log: LogIndex, meta: dict[str, Any]) -> None:
 def _write_stream(root: zarr.Group, place: str, stream: LoggedStream) -> dict[str, str]:
     layout = StoreLayout.of(stream.rows, float(stream.attributes["nominal_hz"]))
     group = root.create_group(place, attributes={"name": stream.name} | stream.attributes)
-    arrays = {name: _new_array(group, name, stream, layout) for name in stream.fields}
     hashes = {name: hashlib.sha256() for name in stream.fields}
-    for start, stop in layout.spans():
-        rows = stream.read_rows(start, stop)
-        for name, array in arrays.items():
-            column = np.ascontiguousarray(rows[name])
-            hashes[name].update(column.data)
-            array[start:stop] = column
+    with ThreadPoolExecutor(COLUMN_THREADS) as pool:
+        created = pool.map(lambda name: _new_array(group, name, stream, layout), stream.fields)
+        arrays = dict(zip(stream.fields, created, strict=True))
+        for start, stop in layout.spans():
+            rows = stream.read_rows(start, stop)
+
+            def write(name: str, rows: Array = rows, start: int = start, stop: int = stop) -> None:
+                column = np.ascontiguousarray(rows[name])
+                hashes[name].update(column.data)
+                arrays[name][start:stop] = column
+
+            list(pool.map(write, stream.fields))
     return {name: digest.hexdigest() for name, digest in hashes.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,10 @@ class LogSync(threading.Thread):
             self._directory_changed = True
 
     def run(self) -> None:
-        """Sync until closed, then finish every file."""
-        while not self._closing.wait(self._period_s):
+        """Sync until closed, then finish every file. The period counts from the beginning of a sync to the next."""
+        begun_s = time.monotonic()
+        while not self._closing.wait(max(0.0, begun_s + self._period_s - time.monotonic())):
+            begun_s = time.monotonic()
             self._guarded_sync()
         with self._lock:
             if self._current is not None:

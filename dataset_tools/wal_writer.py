@@ -30,6 +30,7 @@ class WalWriter:
         self.bytes_written = 0
         self._rotate_bytes, self._rotate_s = rotate_bytes, rotate_s
         self._streams: list[StreamSchema] = []
+        self._row_bytes: dict[int, int] = {}
         self._schema_written = False
         self._pending: dict[int, list[bytes]] = {}
         self._pending_bytes = 0
@@ -42,12 +43,13 @@ class WalWriter:
     def declare(self, stream: StreamSchema) -> None:
         """Announce a stream before its first row."""
         self._streams.append(stream)
+        self._row_bytes[stream.number] = stream.dtype.itemsize
         self._schema_written = False
 
-    def append(self, number: int, row: bytes) -> None:
-        """Queue one packed row of a declared stream for the next batch; raises SessionError when the disk fails."""
-        self._pending.setdefault(number, []).append(row)
-        self._pending_bytes += len(row)
+    def append(self, number: int, rows: bytes) -> None:
+        """Queue packed rows of a declared stream for the next batch; raises SessionError when the disk fails."""
+        self._pending.setdefault(number, []).append(rows)
+        self._pending_bytes += len(rows)
         if self._pending_bytes >= PENDING_BYTES:
             self.flush()
 
@@ -82,9 +84,9 @@ class WalWriter:
             schema = schema_payload(self._streams)
             buffers += [frame_header(SCHEMA_STREAM, len(self._streams), schema), schema]
             self._schema_written = True
-        for number, rows in batch.items():
-            payload = b"".join(rows)
-            buffers += [frame_header(number, len(rows), payload), payload]
+        for number, parts in batch.items():
+            payload = b"".join(parts)
+            buffers += [frame_header(number, len(payload) // self._row_bytes[number], payload), payload]
         return buffers
 
     def _write(self, buffers: list[bytes]) -> None:

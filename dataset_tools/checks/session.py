@@ -10,6 +10,7 @@ from dataset_tools.checks.labelled import check_labels
 from dataset_tools.checks.signals import check_signals
 from dataset_tools.checks.stored import check_manifest, check_store
 from dataset_tools.checks.timing import check_timing
+from dataset_tools.migrations import MIGRATED_FROM
 from dataset_tools.reader import Session, open_session
 from dataset_tools.session_folder import LIVE_SUFFIX, STORE_FOLDER
 from dataset_tools.stream import Stream
@@ -55,7 +56,10 @@ def _check_description(session: Session) -> Iterator[Finding]:
     if meta["status"] == "sealed" and session.path.name.endswith(LIVE_SUFFIX):
         yield Finding("warning", "unfinished seal", name, f"run: skin-teleop seal {session.path}")
     if meta.get("licence", "unspecified") == "unspecified":
-        yield Finding("note", "licence", name, "no licence is set; set one before the session is shared")
+        yield Finding("note", "licence", name, "no licence is set; the rig's recorder.licence sets one")
+    if MIGRATED_FROM in meta:
+        text = f"written as schema {meta[MIGRATED_FROM]} and read as {meta['version']}; the files stay as they are"
+        yield Finding("note", "schema", name, text)
     rows = meta.get("rows", _rows(session))
     if rows != _rows(session):
         yield Finding("error", "rows", name, f"{_rows(session)} rows by stream, {rows} were sealed")

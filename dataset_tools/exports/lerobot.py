@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dataset_tools.exports.card import dataset_card
 from dataset_tools.exports.episodes import Episode, episodes
 from dataset_tools.exports.extra import export_module
 from dataset_tools.exports.folder import new_folder
@@ -47,10 +48,12 @@ def export_lerobot(paths: Sequence[Path], target: Path, *, fps: int = 30) -> Pat
     """
     with new_folder(target) as folder:
         dataset = _Dataset(folder, fps)
-        for path in paths:
-            for episode in episodes(open_session(path), fps):
+        sessions = [open_session(path) for path in paths]
+        for session in sessions:
+            for episode in episodes(session, fps):
                 dataset.add(episode)
         dataset.finish()
+        (folder / "README.md").write_text(dataset_card(sessions, {"default": "data/*/*.parquet"}, ("LeRobot",)))
     return target
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dataset_tools.exports.card import dataset_card
 from dataset_tools.exports.extra import export_module
 from dataset_tools.exports.folder import new_folder
 from dataset_tools.exports.mcap import label_facts
@@ -31,7 +32,8 @@ def export_parquet(paths: Sequence[Path], target: Path) -> Path:
             for stream in session.streams.values():
                 _write_stream(arrow, parquet, stream, folder / stream.name / f"{session.meta['id']}.parquet")
             _write_labels(arrow, parquet, session, folder / "labels" / f"{session.meta['id']}.parquet")
-        (folder / "README.md").write_text(dataset_card(sessions))
+        names = sorted({name for session in sessions for name in session.streams})
+        (folder / "README.md").write_text(dataset_card(sessions, {name: f"{name}/*.parquet" for name in names}))
     return target
 
 
@@ -66,26 +68,3 @@ def _write_labels(arrow: Any, parquet: Any, session: Session, file: Path) -> Non
     if labels:
         file.parent.mkdir(exist_ok=True)
         parquet.write_table(arrow.Table.from_pylist(labels), file)
-
-
-def dataset_card(sessions: Sequence[Session]) -> str:
-    """README.md in the form of the Hugging Face hub: licence, tags, and what the columns mean."""
-    licences = sorted({str(session.meta.get("licence", "unspecified")) for session in sessions})
-    streams = {name: stream for session in sessions for name, stream in session.streams.items()}
-    hours = sum(session.duration_s for session in sessions) / 3600
-    objects = sorted({session.meta["object"] for session in sessions if session.meta["object"]})
-    lines = [
-        "---",
-        f"license: {licences[0] if len(licences) == 1 else 'other'}",
-        "tags: [robotics, tactile]",
-        "configs:",
-    ]
-    lines += [f"- config_name: {name}\n  data_files: {name}/*.parquet" for name in sorted(streams)]
-    lines += ["---", "", "# Tactile-skin sessions", ""]
-    lines += [f"{len(sessions)} sessions, {hours:.3f} hours, objects: {', '.join(objects) or 'none named'}."]
-    lines += ["Times are integer nanoseconds; `t_mono` joins the streams. Lists are in C order.", ""]
-    for name, stream in sorted(streams.items()):
-        lines += [f"## {name}", "", str(stream.attributes["source"]), "", "| column | unit |", "|---|---|"]
-        lines += [f"| {field} | {unit} |" for field, unit in stream.attributes["units"].items()]
-        lines += [""]
-    return "\n".join(lines)

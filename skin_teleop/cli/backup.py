@@ -1,4 +1,4 @@
-"""`skin-teleop backup`: verified copies of sealed sessions on another disk."""
+"""`skin-teleop backup`: verified copies of sealed sessions on another disk or in an object store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from dataset_tools.backup import backup_session
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("sessions", nargs="+", type=Path, metavar="SESSION", help="sealed session folders")
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where the copies go")
+    parser.add_argument(
+        "--to", required=True, metavar="FOLDER", help="where the copies go: a folder or s3://bucket/prefix"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skin_teleop.cli.bench_hand import bench_hand
+from skin_teleop.cli.bench_proposals import bench_proposals, show_proposals
 from skin_teleop.cli.bench_retarget import bench_retarget
 from skin_teleop.cli.bench_skin import bench_skin
 from skin_teleop.cli.bench_storage import STORAGE
@@ -25,13 +26,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `bench`."""
     parser.add_argument(
         "what",
-        choices=("teleop", "retarget", "simulate", *DRIVERS, *STORAGE),
+        choices=("teleop", "retarget", "simulate", "proposals", *DRIVERS, *STORAGE),
         help="teleop: hand pose to CAN frame, beside a bare WebSocket echo; hand: the hand node's loop and codec; "
         "skin: the skin node from both sources; record: our log beside h5py, MCAP and Zarr append; windows: random "
         "windows of a pack beside a numpy memmap; simulate: the world with its skin beside its physics alone; "
-        "retarget: hand traces to joints, beside dex-retargeting",
+        "retarget: hand traces to joints, beside dex-retargeting; proposals: contact proposals beside scripts' labels",
     )
-    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="hand traces (.npz) for retarget")
+    parser.add_argument(
+        "data", nargs="*", type=Path, metavar="DATA", help="hand traces (.npz) for retarget, folders for proposals"
+    )
     parser.add_argument("--frames", type=int, default=300, help="most frames of each trace that retarget judges")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to measure, s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
@@ -43,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("--seconds", found=f"{options.seconds} s", allowed=f"at least {MIN_SECONDS} s")
     if options.what == "simulate":
         return _simulate(options)
+    if options.what == "proposals":
+        return _proposals(options)
     if options.what == "retarget":
         return bench_retarget(options.data, options.frames, options.json)
     if options.what in DRIVERS:
@@ -91,6 +96,14 @@ def _storage(options: argparse.Namespace) -> int:
     return 0
 
 
+def _proposals(options: argparse.Namespace) -> int:
+    figures = bench_proposals(options.data)
+    show_proposals(figures)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
 def _drivers(options: argparse.Namespace) -> int:
     """One row for each device of the `hand` or `skin` bench."""
     measure, member = DRIVERS[options.what]
@@ -102,6 +115,9 @@ def _drivers(options: argparse.Namespace) -> int:
         table.add_row(name, *(f"{row[column]:.3g}" for column in columns))
     Console().print(table)
     Console().print(f"{options.seconds:.0f} s each, load average {figures['load_average']:.1f}", highlight=False)
+    for interface, told in figures.get("kill_to_off_ms", {}).items():
+        text = told if isinstance(told, str) else f"{told:.0f} ms from SIGKILL of the node to servo off"
+        Console().print(f"{interface}: {text}", highlight=False)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dataset_tools.checks.finding import CheckReport, Finding
 from dataset_tools.checks.session import check_session
-from skin_teleop.cli.report.style import AMBER, BACKGROUND, FAINT, GREEN, GRID, ROSE, TEXT
+from skin_teleop.cli.report.colours import AMBER, BACKGROUND, FAINT, GREEN, GRID, ROSE, TEXT
 
 MARKS = {"error": "ERROR  ", "warning": "warning", "note": "note   "}
 COLOURS = {"error": ROSE, "warning": AMBER, "note": FAINT}

@@ -46,6 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     work.add_argument("--export", choices=("csv", "eaf"), help="print the labels, or write them to --out")
     work.add_argument("--agreement", metavar="LABELSET", help="compare with another labelset of the same session")
+    parser.add_argument(
+        "--second-opinion", action="store_true", help="with --propose: note how far `ruptures` puts the edges away"
+    )
     parser.add_argument("--labelset", default=LABELSET, help="which set of labels; a second annotator uses their own")
     parser.add_argument("--start", type=float, help="with --add: seconds from the session's start")
     parser.add_argument("--end", type=float, help="with --add: seconds from the session's start")
@@ -88,7 +91,7 @@ def _labels(store: LabelStore, options: argparse.Namespace) -> list[Label]:
     if options.from_events:
         return label_from_marks(store)
     if options.propose:
-        return label_contacts(store)
+        return label_contacts(store, ask_ruptures=options.second_opinion)
     if options.add:
         start_ns, end_ns = (_mono_ns(store.session, seconds) for seconds in (options.start, options.end))
         return [store.add(options.add, start_ns, end_ns, annotator=options.annotator)]

@@ -8,11 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dataset_tools.catalogue import Hours, Wanted, collection_hours, label_times, session_folders
 from dataset_tools.checks.finding import counted
 from dataset_tools.reader import open_session
 from dataset_tools.statistics import session_statistics
-from skin_teleop.errors import SessionError
+from dataset_tools.taxel_statistics import collection_taxels
+from skin_teleop.errors import ConfigError, SessionError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quality", default="", help="only sessions with a label of this quality")
     parser.add_argument("--min-seconds", type=float, default=0.0, help="only sessions that last at least so long, s")
     parser.add_argument("--hours", action="store_true", help="sum up hours by action and object instead of listing")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the collection (a new .png or .svg)")
+    parser.add_argument("--taxels", type=Path, metavar="FILE", help="write every taxel's figures (a new .npz)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, with figures of every stream")
 
 
@@ -37,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
         )
     wanted = Wanted(options.object, options.action, options.operator, options.quality, options.min_seconds)
     folders = [path for path in session_folders(options.folder) if wanted == Wanted() or _fits(path, wanted)]
+    if options.picture or options.taxels:
+        return _write_figures([path for path in folders if _fits(path, wanted)], options.picture, options.taxels)
     if options.hours:
         return _show_hours(collection_hours(path for path in folders if _fits(path, wanted)), as_json=options.json)
     found = [describe(folder) for folder in folders]
@@ -57,6 +64,25 @@ def _fits(path: Path, wanted: Wanted) -> bool:
         return wanted.fits(session, label_times(session))
     except SessionError:
         return False
+
+
+def _write_figures(folders: list[Path], picture: Path | None, taxel_file: Path | None) -> int:
+    """Write the picture and the taxels' figures of all sessions; raises ConfigError for a file that exists."""
+    for file, endings in ((picture, (".png", ".svg")), (taxel_file, (".npz",))):
+        if file is not None and (file.exists() or file.suffix not in endings or not file.parent.is_dir()):
+            found = "it exists already" if file.exists() else "another ending, or no such folder"
+            raise ConfigError(f"{file} was to be written", found=found, allowed=f"a new {' or '.join(endings)} file")
+    taxels = collection_taxels(map(open_session, folders))
+    if taxel_file is not None:
+        np.savez(taxel_file, allow_pickle=False, **taxels.to_arrays(), mean=taxels.mean, m2=taxels.m2)
+        print(taxel_file)
+    if picture is not None:
+        from skin_teleop.cli.report.collection_picture import draw_collection  # matplotlib takes a second to import
+
+        times = [time for path in folders for time in label_times(open_session(path))]
+        draw_collection(picture, times, taxels, len(folders), collection_hours(folders).recorded)
+        print(picture)
+    return 0
 
 
 def _show_hours(hours: Hours, *, as_json: bool) -> int:
@@ -80,6 +106,7 @@ def describe(path: Path) -> dict[str, Any]:
             "duration_s": round(session.duration_s, 3),
             "object": session.meta["object"],
             "operator": session.meta["operator"],
+            "licence": session.meta["licence"],
             "realtime_factor": session.realtime_factor,
             "streams": {name: asdict(figures) for name, figures in session_statistics(session).items()},
         }
@@ -94,6 +121,8 @@ def one_line(facts: dict[str, Any]) -> str:
     streams = "  ".join(f"{name} {figures['rows']}" for name, figures in facts["streams"].items())
     dropped = sum(figures["dropped"] for figures in facts["streams"].values())
     losses = f"  {dropped} rows dropped" if dropped else ""
+    licence = "" if facts["licence"] == "unspecified" else f"  {facts['licence']}"
     return (
-        f"{facts['path']}  {facts['status']}  {facts['duration_s']:.1f} s  {facts['object'] or '-'}  {streams}{losses}"
+        f"{facts['path']}  {facts['status']}  {facts['duration_s']:.1f} s  {facts['object'] or '-'}  {streams}"
+        f"{losses}{licence}"
     )

@@ -88,8 +88,10 @@ def record(rig: Rig) -> Record:
         contact_s: tuple[float, float] = (1.2, 2.0),
         marks: tuple[tuple[float, str, str], ...] = (),
         drops: dict[str, int] | None = None,
+        live: bool = True,
     ) -> Path:
-        with SessionLog.create(Path(rig.recorder.folder), rig, object_name="can", operator="p1") as session:
+        folder = Path(rig.recorder.folder)
+        with SessionLog.create(folder, rig, object_name="can", operator="p1", live=live) as session:
             for count, (stream, row) in enumerate(made_up_rows(seconds, contact_s)):
                 session.add(row, stream)
                 if count % 30 == 0:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dataset_tools.backup import backup_session
+from dataset_tools.backup import DiskFolder, backup_session
 from dataset_tools.checks.session import check_session
 from dataset_tools.labels import LabelStore
 from dataset_tools.manifest import covered_files
@@ -43,18 +43,16 @@ def test_a_second_run_keeps_what_is_whole_and_brings_new_labels(sealed, tmp_path
 
 
 def test_an_interrupted_copy_goes_on_and_was_no_session_before(sealed, tmp_path, monkeypatch):
-    import dataset_tools.backup as backup
+    copies, put = [], DiskFolder.put
 
-    copies, copy = [], backup._copy
-
-    def failing(source, target):
+    def failing(disk, source, name):
         if len(copies) == 5:
             raise OSError(28, "No space left on device")
-        copies.append(target)
-        copy(source, target)
+        copies.append(disk.folder / name)
+        put(disk, source, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(backup, "_copy", failing)
+        patch.setattr(DiskFolder, "put", failing)
         with pytest.raises(SessionError, match="No space left on device; next: free some space"):
             backup_session(sealed, tmp_path)
     with pytest.raises(SessionError, match=r"no readable session\.json"):

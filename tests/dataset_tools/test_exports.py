@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from dataset_tools.exports.running_stats import RunningStats
 from dataset_tools.labels import LabelStore
 from dataset_tools.reader import open_session
 from dataset_tools.seal import seal_session
+from dataset_tools.session_log import SessionLog
 from skin_teleop.cli.main import main
 from skin_teleop.errors import SessionError
 
@@ -92,6 +94,32 @@ def test_parquet_holds_every_value_and_a_card(labelled, tmp_path):
     card = (target / "README.md").read_text()
     assert "license: unspecified" in card and "objects: can" in card and "data_files: uskin/*.parquet" in card
     assert parquet.read_table(target / "labels" / f"{labelled.name}.parquet").num_rows == 3
+
+
+def test_the_licence_travels_with_the_session_into_every_export(record, rig, tmp_path, capsys):
+    free = seal_session(record(seconds=0.5))
+    meta = json.loads((free / "session.json").read_text())
+    (free / "session.json").write_text(json.dumps(meta | {"licence": "CC-BY-4.0"}))
+    assert main(["sessions", rig.recorder.folder]) == 0
+    assert capsys.readouterr().out.endswith("  CC-BY-4.0\n")
+    for form in ("lerobot", "parquet"):
+        assert main(["export", form, str(free), "--to", str(tmp_path / form)]) == 0
+        card = (tmp_path / form / "README.md").read_text()
+        assert "license: CC-BY-4.0" in card and f"| {free.name} | CC-BY-4.0 | p1 |" in card
+    assert main(["export", "mcap", str(free), "--to", str(tmp_path)]) == 0
+    with (tmp_path / f"{free.name}.mcap").open("rb") as file:
+        (metadata,) = mcap_reader.make_reader(file).iter_metadata()
+    assert metadata.metadata["licence"] == "CC-BY-4.0"
+    other = seal_session(record(seconds=0.5))
+    assert main(["export", "parquet", str(free), str(other), "--to", str(tmp_path / "mixed")]) == 0
+    assert "license: other" in (tmp_path / "mixed" / "README.md").read_text()
+
+
+def test_the_recorder_stores_the_licence_of_its_rig(rig, tmp_path):
+    licensed = dataclasses.replace(rig, recorder=dataclasses.replace(rig.recorder, licence="CC0-1.0"))
+    with SessionLog.create(tmp_path / "free", licensed) as log:
+        pass
+    assert json.loads((log.folder / "session.json").read_text())["licence"] == "CC0-1.0"
 
 
 def test_an_existing_export_stays_and_a_failed_one_leaves_nothing(labelled, tmp_path, capsys):

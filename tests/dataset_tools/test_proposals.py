@@ -99,5 +99,5 @@ def test_hysteresis(signal, spans):
 
 def test_near_spans_join_and_short_ones_go():
     t_mono_ns = np.arange(1000, dtype=np.int64) * 10 * MS
-    spans = [(0, 20), (45, 60), (100, 110), (500, 530), (700, 729)]
-    assert merge_spans(spans, t_mono_ns) == [(0, 60), (500, 530)]
+    spans = [(0, 20), (79, 90), (151, 160), (500, 530), (700, 729)]
+    assert merge_spans(spans, t_mono_ns) == [(0, 90), (500, 530)]

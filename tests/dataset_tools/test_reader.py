@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dataset_tools.events import marked_spans
 from dataset_tools.reader import open_session
 from dataset_tools.seal import seal_session
 from dataset_tools.session_log import SessionLog
 from dataset_tools.statistics import session_statistics
+from dataset_tools.stream_facts import stream_attributes
 from dataset_tools.stream_tally import MAX_GAPS_LISTED, StreamTally
 from skin_teleop.clock import NS_PER_S
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import WristTarget
+from skin_teleop.rig import load_rig
 
 T0_NS = NS_PER_S
 
@@ -188,3 +193,39 @@ def test_listed_gaps_are_bounded():
     assert tally.gap_count == 2999 and len(tally.gaps) == MAX_GAPS_LISTED
     assert tally.gaps[-1] == [99_900_000_000, 100_000_000_000]
     assert tally.rows == 3000 and tally.measured_hz == pytest.approx(10)
+
+
+@given(st.lists(st.integers(1, 40_000_000), min_size=3, max_size=200), st.integers(1, 5))
+def test_jitter_is_the_departure_from_the_nominal_period_however_the_rows_are_batched(steps_ns, parts):
+    stamps = np.cumsum([0, *steps_ns]).astype(np.int64)
+    whole, split = StreamTally(nominal_hz=100.0), StreamTally(nominal_hz=100.0)
+    whole.add(stamps)
+    for part in np.array_split(stamps, parts):
+        if len(part):
+            split.add(part)
+    departures_ms = np.sort(np.abs(np.array(steps_ns) - 10_000_000)) / 1e6
+    for percent in (50, 99):
+        expected_ms = departures_ms[int(np.ceil(len(steps_ns) * percent / 100)) - 1]
+        assert expected_ms <= whole.jitter_ms(percent) <= expected_ms + 0.011
+        assert split.jitter_ms(percent) == whole.jitter_ms(percent)
+
+
+def test_jitter_is_told_where_a_stream_has_a_rate():
+    tally = StreamTally(nominal_hz=100.0)
+    tally.add(np.array([0, 10_000_000, 20_000_000, 32_500_000, 40_000_000, 200_000_000], dtype=np.int64))
+    told = tally.attributes(0)
+    assert (told["jitter_ms_p50"], told["jitter_ms_p99"]) == (2.51, 100.0)  # upper edges; the last bin is open
+    assert "jitter_ms_p50" not in StreamTally(nominal_hz=0.0).attributes(0)
+    assert StreamTally(nominal_hz=5.0).attributes(0)["jitter_ms_p99"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("interface", "source"),
+    [("socketcan", "kernel"), ("udp_multicast", "kernel"), ("skin_teleop_local", "sender"), ("slcan", "host")],
+)
+def test_a_stream_says_what_stamps_it_carries(interface, source):
+    rig = load_rig("simulated")
+    rig = dataclasses.replace(rig, hand=dataclasses.replace(rig.hand, can_interface=interface))
+    assert stream_attributes("JointState", rig)["stamp_source"] == source
+    assert stream_attributes("SkinFrame", rig)["stamp_source"] == "tick"
+    assert stream_attributes("HandPose", rig)["stamp_source"] == "host"

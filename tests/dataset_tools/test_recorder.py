@@ -13,7 +13,7 @@ import zmq
 
 from dataset_tools.reader import open_session
 from dataset_tools.recorder import run
-from skin_teleop.bus import CommandSender, Latest, RecorderFeed, endpoint
+from skin_teleop.bus import FEED_BATCH_MS, CommandSender, Latest, RecorderFeed, endpoint
 from skin_teleop.clock import Stamp
 from skin_teleop.messages import DropCount, Event, RecorderCommand, RecorderStatus, WristTarget, encode
 from skin_teleop.rig import Rig
@@ -90,12 +90,23 @@ def bench(rig: Rig, runtime: Path, wait_factor: float) -> Iterator[Bench]:
 def test_rows_between_start_and_stop_are_sealed(bench):
     assert (bench.runtime / "recorder.ready").exists()
     bench.feed.send(wrist(99), "wrist")  # idle: discarded
+    time.sleep(10 * FEED_BATCH_MS / 1000)
     session = open_session(bench.recorded(rows=40, object="can", plan=("squeeze",), operator="p3"))
     assert session.status == "sealed"
     assert session.streams["wrist"]["seq"].tolist() == list(range(40))
     assert session.streams["wrist"]["pose"][:, 6].tolist() == list(range(40))
     assert (session.meta["object"], session.meta["plan"], session.meta["operator"]) == ("can", ["squeeze"], "p3")
     assert [name for _, name, _ in session.events()] == ["session_started", "session_stopped"]
+
+
+def test_rows_handed_over_just_before_the_stop_are_kept(bench):
+    bench.order("start")
+    bench.until(lambda status: status.state == "recording")
+    for k in range(25):
+        bench.feed.send(wrist(k), "wrist")
+    bench.order("stop")  # some of the rows still wait for their batch to be sent
+    sealed = bench.until(lambda status: status.state == "idle" and status.last_sealed).last_sealed
+    assert open_session(sealed).streams["wrist"]["seq"].tolist() == list(range(25))
 
 
 def test_the_folder_of_the_command_wins(bench, tmp_path):
@@ -116,6 +127,7 @@ def test_marks_become_events(bench):
 
 
 def test_what_is_no_row_is_counted_and_dropped(bench):
+    row = wrist(1).pack()
     raw = zmq.Context.instance().socket(zmq.PUSH)
     raw.connect(endpoint(bench.runtime, "recorder.pull"))
     bench.order("start")
@@ -126,15 +138,19 @@ def test_what_is_no_row_is_counted_and_dropped(bench):
         b"\xff\xfe\0wrist\0payload",
         b"WristTarget\0../../etc\0" + bytes(57),
         b"WristTarget\0wrist\0" + bytes(56),
+        b"WristTarget\0wrist\0",
+        b"WristTarget\0wrist\0" + row + row[:-1],
         b"DropCount\0\0\xc1",
         encode(RecorderStatus("idle")),
-        encode(wrist(1), "wrist"),
+        b"WristTarget\0wrist\0" + row + row + row,  # three rows
+        b"WristTarget\0wrist\0" + row + row[:-1],
     ):
         raw.send(frame)
-    bench.until(lambda status: status.rows.get("wrist") == 1)
+    bench.until(lambda status: status.rows.get("wrist") == 3)
     bench.order("stop")
     sealed = bench.until(lambda status: status.state == "idle").last_sealed
     assert set(open_session(sealed).streams) == {"wrist", "events"}
+    assert open_session(sealed).streams["wrist"]["seq"].tolist() == [1, 1, 1]
     raw.close(0)
 
 

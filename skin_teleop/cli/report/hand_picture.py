@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.patches import FancyBboxPatch
 
-from skin_teleop.cli.report.style import FAINT, GREEN, GRID, PANEL
+from skin_teleop.cli.report.colours import FAINT, GREEN, GRID, PANEL
 from skin_teleop.skin_layout import Pad, SkinLayout
 from skin_teleop.transforms import Array
 

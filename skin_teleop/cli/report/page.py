@@ -9,7 +9,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from skin_teleop.cli.report.style import AMBER, BACKGROUND, BLUE, FAINT, GREEN, GRID, PANEL, TEXT, data_uri
+from skin_teleop.cli.report.colours import AMBER, BACKGROUND, BLUE, FAINT, GREEN, GRID, PANEL, TEXT
+from skin_teleop.cli.report.style import data_uri
 
 _STYLE = f"""
 :root {{ color-scheme: dark; }}

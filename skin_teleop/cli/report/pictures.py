@@ -11,19 +11,9 @@ from matplotlib.figure import Figure
 from dataset_tools.ambient import split_ambient
 from dataset_tools.labels import Label
 from dataset_tools.reader import Session
+from skin_teleop.cli.report.colours import AMBER, BLUE, FAINT, FINGER_COLOURS, GREEN, TEXT, VIOLET
 from skin_teleop.cli.report.hand_picture import draw_hand
-from skin_teleop.cli.report.style import (
-    AMBER,
-    BLUE,
-    FAINT,
-    FINGER_COLOURS,
-    GREEN,
-    TEXT,
-    VIOLET,
-    label_bands,
-    new_figure,
-    seconds,
-)
+from skin_teleop.cli.report.style import label_bands, new_figure, seconds
 from skin_teleop.hand import FINGERS
 from skin_teleop.skin_layout import SkinLayout
 from skin_teleop.transforms import Array

@@ -12,19 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dataset_tools.labels import Label
+from skin_teleop.cli.report.colours import BACKGROUND, FAINT, GRID, LABEL_COLOURS, PANEL, TEAL, TEXT
 from skin_teleop.transforms import Array
 
-BACKGROUND, PANEL, GRID, TEXT, FAINT = "#0d1117", "#131a22", "#232c38", "#d5dde6", "#7d8896"
-BLUE, GREEN, AMBER, ROSE, VIOLET, TEAL = "#6cb6ff", "#5fd38d", "#f0b35a", "#f0788c", "#b69cff", "#58c9c0"
-FINGER_COLOURS = {"index": BLUE, "middle": GREEN, "ring": AMBER, "thumb": ROSE, "palm": VIOLET}
-LABEL_COLOURS = {
-    "squeeze": BLUE,
-    "pressing": VIOLET,
-    "rotation": AMBER,
-    "pick-and-drop": GREEN,
-    "rest": FAINT,
-    "contact": "#3a4656",
-}
 PICTURE_DPI = 110
 
 _STYLE = {
