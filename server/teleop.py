@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -237,7 +238,8 @@ class Teleop:
         self._clock_samples += 1
         now = Stamp.now(exchange.t_client)
         middle = Stamp(exchange.t_client, exchange.t_mono, now.t_wall - (now.t_mono - exchange.t_mono))
-        self._feed.send(ClockSample.stamped(middle, self._clock_samples, rtt=exchange.rtt), "clock_headset")
+        sample = ClockSample.stamped(middle, self._clock_samples, rtt=exchange.rtt, residual=math.nan, drift=math.nan)
+        self._feed.send(sample, "clock_headset")
         return None
 
     def _reject(self, kind: str) -> None:

@@ -41,7 +41,7 @@ def truth(k: int, t_s: float) -> Truth:
     wrench[3, 2] = force[62:70, 2].sum()
     return Truth.stamped(
         stamp(t_s), k, taxel_force=force, pad_wrench=wrench, object_pose=can, object_twist=np.zeros(6), slip=slip,
-        phase=0, palm_pose=HOME_PALM, scene_pose=scene,
+        phase=0, palm_pose=HOME_PALM, scene_pose=scene, plug_in_socket=np.full(7, np.nan),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from server.client_files import ClientFiles
 from server.invitations import ask_for_invitation
 from skin_teleop.bus import CommandInbox, Publisher, endpoint
 from skin_teleop.clock import Stamp
-from skin_teleop.messages import JointState, RecorderCommand, RecorderStatus, SkinFrame, decode
+from skin_teleop.messages import JointState, RecorderCommand, RecorderStatus, SkinFrame, decode_rows
 from skin_teleop.rig import Rig, free_port, load_rig
 
 CLIENT = Path(__file__).parents[2] / "quest_client"
@@ -110,7 +110,7 @@ class StandIn:
             seq += 1
             self._publish(seq)
             while self._pull.poll(0):
-                self.rows.append(decode(self._pull.recv()))
+                self.rows.extend(decode_rows(self._pull.recv()))
             for order in [o for inbox in self._inboxes for o in inbox.drain() if isinstance(o, RecorderCommand)]:
                 self.recorder_orders.append(order)
                 self._answer(order)

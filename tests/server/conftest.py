@@ -16,7 +16,7 @@ import zmq
 
 from server import process
 from skin_teleop.bus import CommandInbox, Publisher, endpoint
-from skin_teleop.messages import Event, HandCommand, JointTarget, RecorderCommand, RecorderStatus, decode
+from skin_teleop.messages import Event, HandCommand, JointTarget, RecorderCommand, RecorderStatus, decode_rows
 from skin_teleop.rig import Rig, free_port, load_rig
 
 TOKEN = "a-test-token"
@@ -58,7 +58,7 @@ class StandIns:
 
     def drain(self) -> None:
         while self.pull.poll(0):
-            self.rows.append(decode(self.pull.recv()))
+            self.rows.extend(decode_rows(self.pull.recv()))
         self.orders += self.hand.drain()
         self.recorder_orders += self.recorder.drain()
 

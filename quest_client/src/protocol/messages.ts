@@ -154,6 +154,8 @@ export interface StatusReport {
   pose_to_target_us: number;
   finger_error_mm: number[];
   wrist_jumps: number;
+  held_because: string;
+  held_poses: number;
   rtt_ms: number | null;
   clock_offset_ms: number | null;
   hand_state: string;
