@@ -102,16 +102,26 @@ def _imported(store: LabelStore, row: dict[str, Any], annotator: str) -> Label:
 
 def _from_csv(path: Path, store: LabelStore) -> Iterator[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            start_ns, end_ns = (_csv_time(row, edge, store.session.start_ns) for edge in ("start", "end"))
+        rows = csv.DictReader(file)
+        for row in rows:
+            where = f"line {rows.line_num} of {path}"
+            start_ns, end_ns = (_csv_time(row, edge, store.session.start_ns, where) for edge in ("start", "end"))
             yield row | {"start_ns": start_ns, "end_ns": end_ns}
 
 
-def _csv_time(row: dict[str, Any], edge: str, session_start_ns: int) -> int:
+def _csv_time(row: dict[str, Any], edge: str, session_start_ns: int, where: str) -> int:
     """The exact nanoseconds where the file has them, else seconds from the session's start."""
-    if row.get(f"t_{edge}_mono_ns"):
-        return int(row[f"t_{edge}_mono_ns"])
-    return session_start_ns + round(float(row[f"{edge}_s"]) * NS_PER_S)
+    exact, seconds = f"t_{edge}_mono_ns", f"{edge}_s"
+    if row.get(exact):
+        return int(row[exact])
+    if not row.get(seconds):
+        raise SessionError(
+            f"the {edge} of the label on {where} was asked for",
+            found=f"neither a column {exact} nor {seconds} with a value" if row else "an empty line",
+            allowed=f"integer nanoseconds in {exact}, or seconds from the session's start in {seconds}",
+            next_step="skin-teleop label SESSION --export csv shows a file as it should be",
+        )
+    return session_start_ns + round(float(row[seconds]) * NS_PER_S)
 
 
 def _from_eaf(path: Path, store: LabelStore) -> Iterator[dict[str, Any]]:

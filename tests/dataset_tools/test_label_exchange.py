@@ -42,6 +42,17 @@ def test_csv_comes_back_to_the_nanosecond(store, tmp_path):
     assert import_labels(other, file, "a9") == []
 
 
+@pytest.mark.parametrize(
+    "text", ["label\nsqueeze\n", "label,start_s\nsqueeze,0.5\n", "label,start_s,end_s\nsqueeze,0.5,\n"]
+)
+def test_a_label_without_its_times_is_refused_by_line_and_nothing_is_added(store, tmp_path, text):
+    file, before = tmp_path / "labels.csv", spans(store)
+    file.write_text(text)
+    with pytest.raises(SessionError, match=r"line 2 of .*labels.csv.*neither a column t_(start|end)_mono_ns nor"):
+        import_labels(store, file, "a9")
+    assert spans(store) == before
+
+
 def test_eaf_comes_back_to_the_millisecond(store, tmp_path):
     file = tmp_path / "labels.eaf"
     file.write_text(to_eaf(store))
@@ -67,7 +78,7 @@ def test_seconds_from_a_spreadsheet_are_enough(store, tmp_path):
         ("a.csv", "label,start_s,end_s\nslide,0.1,0.2\njuggling,0.3,0.4\n", "allowed: squeeze"),
         ("a.csv", "label,start_s,end_s,quality\nslide,0.1,0.2,superb\n", "allowed: good, fair, bad"),
         ("a.csv", "label,start_s,end_s\nslide,one,two\n", "could not convert string to float"),
-        ("a.csv", "word\nslide\n", "KeyError"),
+        ("a.csv", "word\nslide\n", "skin-teleop label SESSION --export csv"),
         ("a.eaf", "<a><b></a>", "ParseError"),
         ("a.eaf", '<!DOCTYPE x [<!ENTITY e "eee">]><x>&e;</x>', "document type or an entity"),
         ("a.txt", "slide", "a file named .csv or .eaf"),
