@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from dataset_tools.labels import ACTIONS
 from server.access import Gate
 from server.follower import Follower
@@ -24,6 +27,8 @@ class Reporter:
     def report(self) -> StatusReport:
         """How everything is now."""
         teleop, follower = self._teleop, self._follower
+        calibrating = teleop.calibrating
+        kept, ages = calibrating.kept, follower.ages.median_and_p95_ms() or (None, None)
         rtt_ns, offset_ns = teleop.clock.rtt_ns, teleop.clock.offset_ns
         return StatusReport(
             rig=teleop.rig.name,
@@ -34,20 +39,38 @@ class Reporter:
             driven_hand=teleop.rig.server.driven_hand,
             poses=teleop.poses,
             poses_per_s=teleop.poses_per_s,
+            distinct_poses_per_s=teleop.distinct_poses_per_s,
             rejected=dict(teleop.rejected),
             refused_connections=dict(self._gate.refused),
             dropped=teleop.dropped,
             targets=follower.targets,
             solve_us=round(follower.solve_us, 1),
             pose_to_target_us=round(follower.pose_to_target_us, 1),
+            age_p50_ms=ages[0],
+            age_p95_ms=ages[1],
             finger_error_mm=[round(1000 * error, 1) for error in follower.finger_error_m],
             wrist_jumps=follower.wrist_jumps,
+            held_because=follower.held_because,
+            held_poses=follower.held,
             rtt_ms=None if rtt_ns is None else rtt_ns / NS_PER_MS,
             clock_offset_ms=None if offset_ns is None else offset_ns / NS_PER_MS,
             hand_state=teleop.hand_state,
             desk_dead_man=teleop.desk_dead_man,
             simulated=teleop.rig.world is not None,
             recorder=teleop.recorder_status,
+            session_s=teleop.session_s,
+            disk_free_gb=_free_gb(Path(teleop.rig.recorder.folder)),
+            operator=calibrating.operator,
+            operators=calibrating.operators,
+            calibration_version=kept.version if kept else 0,
+            calibration_quality=kept.calibration.quality if kept else None,
+            finger_scale=follower.finger_scale,
             objects=list(OBJECTS),
             actions=list(ACTIONS),
         )
+
+
+def _free_gb(folder: Path) -> float:
+    """Of the disk that will hold `folder`, which may not be there yet."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return round(shutil.disk_usage(there).free / 1e9, 1)

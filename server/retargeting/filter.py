@@ -1,8 +1,9 @@
-"""A low-pass filter that opens with speed: calm where the hand rests, quick where it moves.
+"""A low-pass filter that opens with the speed of the operator's fingertips: calm at rest, quick in motion.
 
-The One-Euro filter of Casiez, Roussel and Vogel (CHI 2012, "1 Euro Filter"), joint by joint. At rest it smooths like
-dex-retargeting's low-pass of 0.2 at 72 Hz, whose delay is 4 frames at every speed; a joint that turns at 1 rad/s is
-delayed by less than one frame.
+The idea of the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) with one change: the speed that opens it is not
+that of the filtered joints but that of the fingertip which they follow. A solver without memory turns a trembling hand
+into joints that tremble more, above all where a fingertip leaves them free, so their own speed would open the filter
+for noise; a fingertip of a resting hand hardly moves.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import numpy as np
 
 from skin_teleop.transforms import Array
 
-REST_CUTOFF_HZ = 2.86
-"""alpha = 0.2 at 72 Hz: 72 * 0.2 / (0.8 * 2 pi)."""
-CUTOFF_PER_SPEED_HZ = 12.0
-"""Hz per rad/s; 1 rad/s opens to 14.9 Hz, alpha 0.57, a delay of (1 - alpha) / alpha = 0.77 frames."""
+REST_CUTOFF_HZ = 1.5
+CUTOFF_PER_SPEED_HZ = 400.0
+"""Hz per m/s: a fingertip at 0.1 m/s opens to 37 Hz, at 72 Hz a delay of 0.3 frames."""
+STILL_M_PER_S = 0.01
+"""A fingertip slower than this is at rest (0.14 mm a frame at 72 Hz)."""
 SPEED_CUTOFF_HZ = 5.0
 LONGEST_GAP_S = 0.25
 """After a longer pause the next answer is taken as it is."""
@@ -25,26 +27,33 @@ class SpeedAdaptiveFilter:
 
     def __init__(self) -> None:
         self._q_rad: Array | None = None
-        self._speed: Array = np.zeros(16)
+        self._tips_m: Array = np.zeros((4, 3))
+        self._velocity_m_per_s: Array = np.zeros((4, 3))
         self._t_s = 0.0
 
     def reset(self) -> None:
         """Forget; the next posture passes unchanged."""
         self._q_rad = None
 
-    def apply(self, q_rad: Array, t_s: float) -> Array:
-        """The smoothed joints at time `t_s`; a repeated or earlier time changes nothing."""
+    def apply(self, q_rad: Array, tips_m: Array, t_s: float) -> Array:
+        """The smoothed joints at time `t_s` for human fingertips (4, 3) m in the wrist frame, fingers as in `FINGERS`.
+
+        A repeated or earlier time changes nothing.
+        """
         if self._q_rad is None or t_s - self._t_s > LONGEST_GAP_S:
-            self._q_rad, self._speed, self._t_s = q_rad, np.zeros(len(q_rad)), t_s
-            return q_rad
-        seconds = t_s - self._t_s
-        if seconds <= 0:
+            self._q_rad, self._velocity_m_per_s = q_rad, np.zeros((4, 3))
+        elif t_s <= self._t_s:
             return self._q_rad
-        speed = (q_rad - self._q_rad) / seconds
-        self._speed = self._speed + _share(SPEED_CUTOFF_HZ, seconds) * (speed - self._speed)
-        cutoff_hz = REST_CUTOFF_HZ + CUTOFF_PER_SPEED_HZ * np.abs(self._speed)
-        self._q_rad = self._q_rad + _share(cutoff_hz, seconds) * (q_rad - self._q_rad)
-        self._t_s = t_s
+        else:
+            seconds = t_s - self._t_s
+            velocity = (tips_m - self._tips_m) / seconds
+            self._velocity_m_per_s = self._velocity_m_per_s + _share(SPEED_CUTOFF_HZ, seconds) * (
+                velocity - self._velocity_m_per_s
+            )
+            speed = np.linalg.norm(self._velocity_m_per_s, axis=-1)
+            cutoff_hz = REST_CUTOFF_HZ + CUTOFF_PER_SPEED_HZ * np.maximum(speed - STILL_M_PER_S, 0)
+            self._q_rad = self._q_rad + np.repeat(_share(cutoff_hz, seconds), 4) * (q_rad - self._q_rad)
+        self._tips_m, self._t_s = np.array(tips_m, float), t_s
         return self._q_rad
 
 

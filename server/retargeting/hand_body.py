@@ -10,7 +10,8 @@ import functools
 
 import numpy as np
 
-from skin_teleop.hand import FINGERS, HandModel
+from server.retargeting.boxes import FIRST_TIP, Box, find_contact, may_touch
+from skin_teleop.hand import FINGERS, TIP_RADIUS_M, HandModel
 from skin_teleop.kinematics import hand_posture, joint_transforms
 from skin_teleop.transforms import Array
 
@@ -21,7 +22,7 @@ LINK_RADIUS_M, PINCHING_RADIUS_M = 0.0155, 0.0125
 more fingertip error. Where a thumb and a finger may pinch, their last links are a little wider than the 12 mm tips, so
 that pads can meet."""
 _PALM_ACROSS = (-1.0, 0.0, 1.0)
-MAX_CAPSULES, MAX_PAIRS = 20, 192
+MAX_CAPSULES, MAX_PAIRS, MAX_CONTACTS = 20, 192, 210
 BODY = np.dtype(
     [
         ("constant", "f8", (4, 4, 3, 4)),  # joint transform at angle 0 in the parent link, m
@@ -34,10 +35,16 @@ BODY = np.dtype(
         ("capsules", "i8"),  # how many rows of the next two count
         ("capsule_link", "i8", (MAX_CAPSULES,)),  # link that carries it, -1 is the palm
         ("capsule_m", "f8", (MAX_CAPSULES, 2, 3)),  # ends of its axis in the link frame
-        ("pairs", "i8"),  # how many rows of the next three count
+        ("pairs", "i8"),  # how many rows of the next four count
         ("pair", "i8", (MAX_PAIRS, 2)),  # capsules that may touch: other fingers, and not together in the zero pose
         ("pair_radius_m", "f8", (MAX_PAIRS,)),  # sum of both radii
+        ("pair_reach_m", "f8", (MAX_PAIRS,)),  # the same with half of both lengths: middles farther apart cannot touch
         ("pair_finger", "i8", (MAX_PAIRS,)),  # finger whose tip meets the thumb's tip in this pair, else -1
+        ("box_centre_m", "f8", (17, 3)),  # the URDF's boxes in their links, the palm last
+        ("box_half_m", "f8", (17, 3)),
+        ("tip_radius_m", "f8"),
+        ("contacts", "i8"),  # how many rows of the next count
+        ("contact", "i8", (MAX_CONTACTS, 2)),  # shapes that must not touch: boxes 0 to 16, tips 17 to 20
     ]
 )
 """Constants of one hand in one record, fingers as in `skin_teleop.hand.FINGERS`: the compiled solver takes it by
@@ -60,8 +67,24 @@ def hand_body(model: HandModel) -> Array:
     pairs, radius, finger = _pairs(model, links, ends)
     body["pairs"] = len(pairs)
     body["pair"][: len(pairs)], body["pair_radius_m"][: len(pairs)] = pairs, radius
+    halves = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=-1) / 2
+    body["pair_reach_m"][: len(pairs)] = radius + halves[pairs].sum(-1)
     body["pair_finger"][: len(pairs)] = finger
+    body["box_centre_m"] = np.concatenate([model.link_box_centre_m, model.palm_box_centre_m[None]])
+    body["box_half_m"] = np.concatenate([model.link_box_size_m, model.palm_box_size_m[None]]) / 2
+    body["tip_radius_m"] = TIP_RADIUS_M
+    contacts = _contacts(model, record[0])
+    body["contacts"] = len(contacts)
+    body["contact"][: len(contacts)] = contacts
     return record
+
+
+def boxes_at(body: Array, link_rotation: Array, link_position_m: Array) -> list[Box]:
+    """The 17 boxes for link rotations (16, 3, 3) and positions (16, 3) m, the palm last."""
+    rotation = np.concatenate([link_rotation, np.eye(3)[None]])
+    position = np.concatenate([link_position_m, np.zeros((1, 3))])
+    centre = position + (rotation @ body["box_centre_m"][..., None])[..., 0]
+    return [Box(*box) for box in zip(centre, rotation.swapaxes(-1, -2), body["box_half_m"])]
 
 
 def float32_at_least(values: Array) -> Array:
@@ -121,6 +144,17 @@ def _pairs(model: HandModel, links: Array, ends: Array) -> tuple[Array, Array, A
                 radii.append(radius)
                 fingers.append(one // 4 if two == 4 * THUMB + 3 and one % 4 == 3 else -1)
     return np.array(pairs), np.array(radii), np.array(fingers)
+
+
+def _contacts(model: HandModel, body: Array) -> list[tuple[int, int]]:
+    zero = hand_posture(model, np.clip(np.zeros(16), model.lower_rad, model.upper_rad))
+    boxes = boxes_at(body, zero.link_rotation, zero.link_position_m)
+    return [
+        (a, b)
+        for a in range(FIRST_TIP)
+        for b in range(a + 1, FIRST_TIP + 4)
+        if may_touch(a, b) and find_contact(boxes, zero.tip_position_m, TIP_RADIUS_M, a, b) is None
+    ]
 
 
 def _sampled_distance_m(one: Array, two: Array) -> float:

@@ -1,4 +1,4 @@
-"""The operator's hand as the retargeting sees it: four fingertips and twelve bones, from 25 WebXR joints.
+"""The operator's hand as the retargeting sees it: which of the 25 WebXR joints count, and whether they can be a hand.
 
 WebXR joint order (immersive-web/webxr-hand-input): 0 wrist, 1-4 thumb, 5-9 index, 10-14 middle, 15-19 ring, 20-24
 pinky, each from the metacarpal to the tip. In the WebXR wrist frame -Z points to the fingers and +Y out of the back
@@ -8,7 +8,6 @@ thumb side, z from the wrist to the fingers (the convention of dex-retargeting, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -31,20 +30,13 @@ MAX_BONE_M = 0.2
 TIP_REACH_M = (0.02, 0.3)
 """Nearest and farthest fingertip from the wrist: a fist brings a tip to about 4 cm, a large hand reaches 22 cm."""
 
+INDEX_KNUCKLE, LITTLE_KNUCKLE = 6, 21
+WRONG_SIDE_M = 0.015
+"""Knuckles lie 5 to 7 cm apart across the palm; less than this may be a clumsy wrist frame."""
+
 _METACARPALS = (0, 1, 5, 10, 15, 20)
 _PARENTS = np.array([WRIST if joint in _METACARPALS else joint - 1 for joint in range(25)])
 _TIPS = np.array([TIP_JOINT[finger] for finger in FINGERS])
-_BONES = np.array([BONE_JOINTS[finger] for finger in FINGERS])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HumanHand:
-    """What the robot should imitate, fingers in the order of `skin_teleop.hand.FINGERS`."""
-
-    tip_m: Array
-    """(4, 3) wrist to fingertip, m, operator frame."""
-    bone: Array
-    """(4, 3, 3) unit directions of the three outer bones, operator frame."""
 
 
 def tracking_fault(keypoints_m: Array) -> str:
@@ -61,16 +53,13 @@ def tracking_fault(keypoints_m: Array) -> str:
     return ""
 
 
-def human_hand(keypoints_m: Array, wrist_rotation: Array, hand: Handedness) -> HumanHand:
-    """Fingertips and bones in the operator frame.
+def wrong_side(keypoints_m: Array, wrist_rotation: Array, hand: Handedness) -> bool:
+    """Whether the index knuckle lies well on the little finger's side: the other hand's joints, or a wrong wrist."""
+    across = (np.asarray(keypoints_m, float)[LITTLE_KNUCKLE] - keypoints_m[INDEX_KNUCKLE]) @ wrist_rotation
+    return bool((across[0] if hand == "right" else -across[0]) <= -WRONG_SIDE_M)
 
-    `keypoints_m` (25, 3) m and `wrist_rotation` (3, 3), wrist frame to reference space, share any one reference
-    space. A left hand is mirrored (x to -x of its wrist frame) into the right hand that the robot is.
-    """
-    points = (np.asarray(keypoints_m, float) - keypoints_m[WRIST]) @ wrist_rotation  # (25, 3) in the wrist frame
-    if hand == "left":
-        points = points * [-1.0, 1.0, 1.0]
-    points = points @ WEBXR_WRIST_TO_OPERATOR.T
-    bones = np.diff(points[_BONES], axis=1)  # (4, 3, 3)
-    lengths = np.linalg.norm(bones, axis=-1, keepdims=True)
-    return HumanHand(points[_TIPS], bones / np.maximum(lengths, 1e-6))
+
+def wrist_tips_m(keypoints_m: Array, wrist_rotation: Array) -> Array:
+    """(4, 3) fingertips in the wrist frame for keypoints (25, 3) m and rotation (3, 3) in one reference space."""
+    tips: Array = (np.asarray(keypoints_m, float)[_TIPS] - keypoints_m[WRIST]) @ wrist_rotation
+    return tips

@@ -28,6 +28,8 @@ IMITATION = np.dtype(
         ("apart_margin_m", "f8", (3,)),  # distance that each fingertip keeps from the thumb's
         ("margin_m", "f8"),  # distance that every other pair keeps
         ("pair_weight", "f8"),
+        ("box_weight", "f8"),  # of the depth of the real shapes; 0 until the projection
+        ("box_depth_m", "f8"),  # depth that costs nothing
     ]
 )
 REST_RAD = {
@@ -61,6 +63,7 @@ def imitation_of(points_m: Array, scale: Array, wrist_in_palm_z_m: float, rest_r
     asked["pinch_weight"] = tuning.pinch_weight * share
     asked["apart_margin_m"] = tuning.apart_margin_m * (1 - share)
     asked["margin_m"], asked["pair_weight"] = tuning.margin_m, tuning.collision_weight
+    asked["box_depth_m"] = tuning.box_depth_m
     return cast(Array, asked)
 
 

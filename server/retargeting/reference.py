@@ -9,7 +9,7 @@ import numpy as np
 
 from server.retargeting.hand_body import THUMB
 from server.retargeting.imitation import imitation_of
-from server.retargeting.reference_objective import Posture, closest, evaluate
+from server.retargeting.reference_objective import Posture, closest, deepest, evaluate
 from server.retargeting.tuning import Tuning
 from skin_teleop.transforms import Array
 
@@ -18,15 +18,19 @@ REPORT = np.dtype(
         ("cost_m2", "f8"),
         ("tip_error_m", "f8", (4,)),  # distance of each fingertip from where it was asked to be
         ("closest_m", "f8"),  # least distance between surfaces of two links; negative is a depth
-        ("closest_before_m", "f8"),  # the same before the projection
+        ("depth_m", "f8"),  # of the deepest pair of real shapes, 0 where nothing touches
+        ("depth_before_m", "f8"),  # the same before the projection
         ("iterations", "i8"),
         ("closest_pair", "i8"),  # row of BODY.pair
+        ("deepest_contact", "i8"),  # row of BODY.contact, -1 where nothing touches
         ("projected", "i8"),  # how many projections were needed
+        ("retreated", "i8"),  # 1 where projections were not enough
     ]
 )
-STEP_TOLERANCE_RAD, GAIN_TOLERANCE_M2, MAX_STEP_RAD = 1e-4, 3e-10, 0.5
-FIRST_DAMPING_M2, LEAST_DAMPING_M2, MOST_DAMPING_M2, LEAST_PIVOT_M2 = 1e-6, 1e-8, 1e2, 1e-7
-LESS_DAMPING, MORE_DAMPING = 0.1, 10.0
+STEP_TOLERANCE_RAD, GAIN_TOLERANCE_M2, MAX_STEP_RAD = 1e-4, 3e-9, 0.5
+FIRST_DAMPING_M2, LEAST_DAMPING_M2, MOST_DAMPING_M2, LEAST_PIVOT_M2 = 1e-4, 1e-5, 1e2, 1e-7
+LESS_DAMPING, MORE_DAMPING = 0.3, 10.0
+RETREAT_HALVINGS = 11
 
 
 def reference_retarget(
@@ -56,20 +60,40 @@ def first_guess(asked: Array) -> Array:
 
 
 def solve(body: Array, asked: Array, tuning: Tuning, start_rad: Array) -> tuple[Array, Array]:
-    """Each finger alone, all four together, then out of collisions."""
+    """Each finger alone; all together with soft links, then with firm ones; then out of collisions."""
     q = np.clip(start_rad, body["lower_rad"], body["upper_rad"])
     report = np.zeros(1, REPORT)[0]
     alone = [minimise(body, asked, range(f, f + 1), int(tuning.finger_steps), q)[0] for f in range(4)]
-    together, report["cost_m2"] = minimise(body, asked, range(4), int(tuning.hand_steps), q)
-    report["iterations"] = max(alone) + together
-    report["closest_m"], report["closest_pair"] = closest(body, q)
-    report["closest_before_m"] = report["closest_m"]
-    while report["projected"] < tuning.projections and report["closest_m"] < -tuning.allowed_depth_m:
+    soft = _changed(asked, pair_weight=tuning.soft_collision_weight)
+    softly, _ = minimise(body, soft, range(4), int(tuning.soft_steps), q)
+    firmly, report["cost_m2"] = minimise(body, asked, range(4), int(tuning.hand_steps), q)
+    report["iterations"] = max(alone) + softly + firmly
+    report["depth_m"], report["deepest_contact"] = deepest(body, q)
+    report["depth_before_m"] = report["depth_m"]
+    while report["projected"] < tuning.projections and report["depth_m"] > tuning.allowed_depth_m:
         minimise(body, _only_apart(asked, q, tuning), range(4), int(tuning.hand_steps), q)
-        report["closest_m"], report["closest_pair"] = closest(body, q)
+        report["depth_m"], report["deepest_contact"] = deepest(body, q)
         report["projected"] += 1
+    if report["depth_m"] > tuning.bound_depth_m:
+        q = retreat(body, asked, tuning, q)
+        report["depth_m"], report["deepest_contact"] = deepest(body, q)
+        report["retreated"] = 1
+    report["closest_m"], report["closest_pair"] = closest(body, q)
     report["tip_error_m"] = np.linalg.norm(Posture(body, q).tip_m - asked["tip_m"], axis=-1)
     return q, report
+
+
+def retreat(body: Array, asked: Array, tuning: Tuning, q_rad: Array) -> Array:
+    """Back towards the rest posture (16,), which touches nothing, just as far as the bound of depth needs."""
+    near, far = 0.0, 1.0
+    for _ in range(RETREAT_HALVINGS):
+        share = (near + far) / 2
+        if deepest(body, q_rad + share * (asked["rest_rad"] - q_rad))[0] > tuning.bound_depth_m:
+            near = share
+        else:
+            far = share
+    back: Array = q_rad + far * (asked["rest_rad"] - q_rad)
+    return back
 
 
 def minimise(body: Array, asked: Array, fingers: range, most: int, q_rad: Array) -> tuple[int, float]:
@@ -111,9 +135,13 @@ def _damped_step(curvature: Array, gradient: Array, free: Array, damping: float)
 
 
 def _only_apart(asked: Array, q_rad: Array, tuning: Tuning) -> Array:
-    """The problem of leaving a collision by the smallest turn of the joints."""
-    apart: Array = asked.copy()
-    for name in ("tip_weight", "bone_weight_m", "pinch_weight", "apart_margin_m", "margin_m"):
-        apart[name] = 0.0
-    apart["rest_rad"], apart["rest_weight_m"] = q_rad, tuning.turn_weight_m
-    return apart
+    """The problem of leaving collisions of the real shapes by the smallest turn, with pinches kept."""
+    none = dict.fromkeys(("tip_weight", "bone_weight_m", "pair_weight"), 0.0)
+    return _changed(asked, **none, box_weight=tuning.box_weight, rest_rad=q_rad, rest_weight_m=tuning.turn_weight_m)
+
+
+def _changed(asked: Array, **fields: Array | float) -> Array:
+    changed: Array = asked.copy()
+    for name, value in fields.items():
+        changed[name] = value
+    return changed

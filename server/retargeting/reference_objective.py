@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from server.retargeting.hand_body import PALM, THUMB
+from server.retargeting.boxes import Contact, find_contact, shape_link
+from server.retargeting.hand_body import PALM, THUMB, boxes_at
 from server.retargeting.segments import nearest_points
 from skin_teleop.hand import TIP_RADIUS_M
 from skin_teleop.kinematics import cross
@@ -63,7 +65,10 @@ def evaluate(body: Array, asked: Array, q_rad: Array, fingers: range) -> Quadrat
             _add_vector(at, posture.axis, f, asked["bone_weight_m"][f, bone], along - asked["bone"][f, bone], arms)
     if len(fingers) == 4:
         _add_pinches(at, posture, asked)
-        _add_collisions(at, posture, body, asked)
+        if asked["box_weight"] > 0:
+            _add_contacts(at, posture, body, asked)
+        if asked["pair_weight"] > 0:
+            _add_collisions(at, posture, body, asked)
     return at
 
 
@@ -75,6 +80,31 @@ def closest(body: Array, q_rad: Array) -> tuple[float, int]:
     here, there = nearest_points(ends[pairs[:, 0]], ends[pairs[:, 1]])
     gap = np.linalg.norm(here - there, axis=-1) - body["pair_radius_m"][:count]
     return float(gap.min()), int(gap.argmin())
+
+
+def deepest(body: Array, q_rad: Array) -> tuple[float, int]:
+    """Depth of the deepest contact of the real shapes, m, and its row in `contact`; 0 and -1 where nothing touches."""
+    most = (0.0, -1)
+    for row, _, contact in _contacts(body, Posture(body, q_rad)):
+        most = (contact.depth_m, row) if contact.depth_m > most[0] else most
+    return most
+
+
+def _contacts(body: Array, posture: Posture) -> Iterator[tuple[int, tuple[int, int], Contact]]:
+    """Row, shapes and contact of everything that touches."""
+    boxes = boxes_at(body, posture.rotation.reshape(16, 3, 3), posture.position_m.reshape(16, 3))
+    for row, (a, b) in enumerate(body["contact"][: int(body["contacts"])].tolist()):
+        contact = find_contact(boxes, posture.tip_m, float(body["tip_radius_m"]), a, b)
+        if contact is not None:
+            yield row, (a, b), contact
+
+
+def _add_contacts(at: Quadratic, posture: Posture, body: Array, asked: Array) -> None:
+    weight, free_m = float(asked["box_weight"]), float(asked["box_depth_m"])
+    for _, shapes, contact in _contacts(body, posture):
+        if contact.depth_m > free_m:
+            links, points = tuple(map(shape_link, shapes)), (contact.on_first_m, contact.on_second_m)
+            _add_length(at, posture, links, points, contact.normal, weight, contact.depth_m - free_m)
 
 
 def _add_vector(at: Quadratic, axes: Array, finger: int, weight: float, error: Array, arms: Array) -> None:
@@ -115,12 +145,25 @@ def _add_gap(
     """Add (weight (distance - keep))^2 between a point of one link and a point of another; -1 is the palm."""
     apart = here - there
     distance = max(float(np.linalg.norm(apart)), 1e-6)
-    slope, error = np.zeros(16), weight * (distance - keep)
+    _add_length(at, posture, links, (here, there), apart / distance, weight, distance - keep)
+
+
+def _add_length(
+    at: Quadratic,
+    posture: Posture,
+    links: tuple[int, ...],
+    points: tuple[Array, Array],
+    along: Array,
+    weight: float,
+    excess_m: float,
+) -> None:
+    """Add (weight excess)^2 of a length that grows as the first link's point moves `along`, the second's against it."""
+    slope, error = np.zeros(16), weight * excess_m
     axis, position = posture.axis.reshape(16, 3), posture.position_m.reshape(16, 3)
-    for link, point, sign in ((links[0], here, weight), (links[1], there, -weight)):
+    for link, point, sign in zip(links, points, (weight, -weight)):
         if link != PALM:
             joints = slice(link // 4 * 4, link + 1)
-            slope[joints] += sign * (cross(axis[joints], point - position[joints]) @ apart) / distance
+            slope[joints] += sign * (cross(axis[joints], point - position[joints]) @ along)
     at.cost_m2 += error**2
     at.gradient += slope * error
     at.curvature += np.outer(slope, slope)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from server.retargeting.hand_body import hand_body
-from server.retargeting.human_hand import tracking_fault
+from server.retargeting.human_hand import Handedness, tracking_fault, wrong_side
 from server.retargeting.imitation import IMITATION
 from server.retargeting.native import native_library
 from server.retargeting.reference import REPORT, reference_retarget
@@ -77,12 +77,15 @@ class NumpySolver:
 
     def __init__(self, model: HandModel, rest_rad: Array, tuning: Tuning) -> None:
         self._body, self._rest_rad, self._tuning = hand_body(model)[0], rest_rad, tuning
+        left = "left" in model.name
+        self._hand: dict[float, Handedness] = {1.0: "left" if left else "right", -1.0: "right" if left else "left"}
 
     def retarget(
         self, keypoints_m: Array, wrist_rotation: Array, side: float, scale: Array
     ) -> tuple[Array, Array] | None:
         """Joints (16,) rad and a `REPORT` record; see `Solver`."""
-        if tracking_fault((keypoints_m - keypoints_m[0]) @ wrist_rotation):
+        turned = (keypoints_m - keypoints_m[0]) @ wrist_rotation
+        if tracking_fault(turned) or wrong_side(turned, np.eye(3), self._hand[side]):
             return None
         return reference_retarget(
             self._body, keypoints_m, wrist_rotation, side, scale, -WRIST_TO_PALM_Z_M, self._rest_rad, self._tuning

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from server.retargeting.human_hand import TIP_JOINT
+from server.retargeting.human_hand import wrist_tips_m
 from skin_teleop.clock import NS_PER_S
 from skin_teleop.transforms import Array
 
@@ -16,7 +16,6 @@ MAX_TIP_SPEED_M_PER_S = 6.0
 """A fingertip in the wrist frame; the fastest finger flicks reach about 4 m/s (a guess from 5 cm in 15 ms)."""
 SHORTEST_FRAME_S, LONGEST_FRAME_S = 0.005, 0.25
 """Bunched frames are not judged more strictly; after a longer pause there is nothing to compare with."""
-_TIPS = np.array(list(TIP_JOINT.values()))
 
 
 class TrackingGate:
@@ -28,10 +27,12 @@ class TrackingGate:
 
     def fault(self, keypoints_m: Array, wrist_rotation: Array, t_ns: int) -> str:
         """Why this frame must not be followed, or an empty text; keypoints (25, 3) m, rotation (3, 3)."""
-        tips = (np.asarray(keypoints_m, float)[_TIPS] - keypoints_m[0]) @ wrist_rotation
+        tips = wrist_tips_m(keypoints_m, wrist_rotation)
+        if not np.isfinite(tips).all():
+            return ""  # the retargeter holds it and says why
         seconds = (t_ns - self._t_ns) / NS_PER_S
         before, self._tips_m, self._t_ns = self._tips_m, tips, t_ns
-        if before is None or seconds > LONGEST_FRAME_S or not np.isfinite(tips).all():
+        if before is None or seconds > LONGEST_FRAME_S:
             return ""
         speed = float(np.linalg.norm(tips - before, axis=-1).max()) / max(seconds, SHORTEST_FRAME_S)
         if speed <= MAX_TIP_SPEED_M_PER_S:

@@ -20,23 +20,30 @@ from skin_teleop.transforms import Array
 class Tuning:
     """All numbers are doubles, in this order, for the compiled solver (`native/hand.h` has the same struct)."""
 
-    finger_steps: float = 15
+    finger_steps: float = 6
     """Most steps of each finger alone."""
-    hand_steps: float = 16
+    soft_steps: float = 6
+    """Most steps of all fingers together while links may still pass each other."""
+    hand_steps: float = 14
     """Most steps of all fingers together, with pinches and collisions."""
-    projections: float = 2
+    projections: float = 3
     """Most projections out of a collision."""
-    allowed_depth_m: float = 0.0003
-    """A projection follows where a depth exceeds this."""
+    allowed_depth_m: float = 0.0007
+    """A projection follows where the real shapes are deeper than this in each other."""
+    bound_depth_m: float = 0.00095
+    """Where projections leave more than this, the hand goes back towards rest: no answer is deeper."""
+    box_depth_m: float = 0.0003
+    """Depth of the real shapes that a projection aims at."""
+    box_weight: float = 6.0
     turn_weight_m: float = 0.002
     """What a projection pays for turning a joint by 1 rad."""
     tip_weight: float = 1.0
     thumb_weight: float = 1.2
     """The thumb comes first: it has the fewest ways to reach a place."""
-    proximal_weight_m: float = 0.009
+    proximal_weight_m: float = 0.006
     """A bone 1 rad astray weighs as much as a fingertip that is this many metres off."""
-    middle_weight_m: float = 0.012
-    distal_weight_m: float = 0.009
+    middle_weight_m: float = 0.008
+    distal_weight_m: float = 0.006
     rest_weight_m: float = 0.003
     """A joint 1 rad from rest weighs as much as a fingertip that is 3 mm off."""
     abduction_weight_m: float = 0.006
@@ -57,6 +64,8 @@ class Tuning:
     margin_m: float = 0.001
     """What every other pair of links keeps."""
     collision_weight: float = 6.0
+    soft_collision_weight: float = 0.3
+    """At first: a finger caught on the wrong side of its neighbour is pulled through to where its target is."""
 
     def record(self) -> Array:
         """(N,) float64 in the order of the fields."""

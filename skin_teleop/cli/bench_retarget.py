@@ -21,7 +21,7 @@ from rich.table import Table
 from server.retargeting import metrics
 from server.retargeting.calibration import calibrate
 from server.retargeting.filter import SpeedAdaptiveFilter
-from server.retargeting.human_hand import WEBXR_WRIST_TO_OPERATOR
+from server.retargeting.human_hand import WEBXR_WRIST_TO_OPERATOR, wrist_tips_m
 from server.retargeting.retargeter import Retargeter
 from server.trace import load_trace
 from skin_teleop.cli.dex_retargeting import SCALE, DexRetargeting
@@ -98,7 +98,9 @@ def compare(path: Path, most_frames: int) -> dict[str, Any]:
     forward, cpu_ms = play(solvers, judged)
     backward, _ = play(solvers, judged[::-1])
     scales = {"ours": scale, "dex_vector": np.full(4, SCALE), "dex_dexpilot": np.full(4, SCALE)}
-    filtered = {name: _low_pass(q) for name, q in forward.items()} | {"ours": _adaptive(forward["ours"], times_s)}
+    filtered = {name: _low_pass(q) for name, q in forward.items()} | {
+        "ours": _adaptive(forward["ours"], judged, times_s)
+    }
     figures: dict[str, Any] = {
         name: _figures(model, judged, forward[name], backward[name][::-1], filtered[name], scales[name], cpu_ms[name])
         for name in solvers
@@ -140,9 +142,10 @@ def _low_pass(q_rad: Array) -> Array:
     return smooth
 
 
-def _adaptive(q_rad: Array, t_s: Array) -> Array:
-    filter_ = SpeedAdaptiveFilter()
-    return np.array([filter_.apply(q, float(t)) for q, t in zip(q_rad, t_s)])
+def _adaptive(q_rad: Array, keypoints_m: Array, t_s: Array) -> Array:
+    filter_, upright = SpeedAdaptiveFilter(), np.eye(3)
+    rows = zip(q_rad, keypoints_m, t_s)
+    return np.array([filter_.apply(q, wrist_tips_m(hand, upright), float(t)) for q, hand, t in rows])
 
 
 def _figures(

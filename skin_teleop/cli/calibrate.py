@@ -1,17 +1,21 @@
-"""`skin-teleop calibrate`: an operator's finger scales from a recorded trace of the open hand."""
+"""`skin-teleop calibrate`: an operator's finger scales from a recorded trace of the open hand, better with touches.
+
+Marks named open, fist, touch_index, touch_middle and touch_ring say what is what; without them touches are looked for.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import cast, get_args
 
 from rich.console import Console
 from rich.table import Table
 
-from server.retargeting.calibration import GOOD_QUALITY, calibrate
-from server.trace import load_trace
+from server.retargeting.calibration import GOOD_QUALITY, Segment, calibrate, calibrate_segments
+from server.trace import Trace, load_trace
 from skin_teleop.hand import FINGERS, HAND_MODELS, hand_model
-from skin_teleop.transforms import rotation_from_quaternion
+from skin_teleop.transforms import Array, rotation_from_quaternion
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +35,18 @@ def run(options: argparse.Namespace) -> int:
         used &= trace.t_s <= trace.t_s[0] + options.first_seconds
     pose = trace.pose[used].astype(float)
     keypoints = (pose[..., :3] - pose[:, :1, :3]) @ rotation_from_quaternion(pose[:, 0, 3:])
-    measured = calibrate(keypoints, hand_model(options.hand_model), options.operator)
+    segments = marked_segments(trace, used, keypoints)
+    model = hand_model(options.hand_model)
+    if "open" in segments:
+        measured = calibrate_segments(segments, model, options.operator)
+    else:
+        measured = calibrate(keypoints, model, options.operator)
     path = options.out or Path(f"{options.operator}.calibration.json")
     measured.save(path)
-    table = Table("finger", "reach mm", "scale", box=None, header_style="dim")
-    for finger, reach, scale in zip(FINGERS, measured.reach_m, measured.scale):
-        table.add_row(finger, f"{1000 * reach:.0f}", f"{scale:.3f}")
+    table = Table("finger", "reach mm", "scale", "touch mm", box=None, header_style="dim")
+    for finger, reach, scale, touch in zip(FINGERS, measured.reach_m, measured.scale, (*measured.touch_m, None)):
+        seen = "" if finger == "thumb" else "not seen" if touch is None else f"{1000 * touch:.0f}"
+        table.add_row(finger, f"{1000 * reach:.0f}", f"{scale:.3f}", seen)
     console = Console()
     console.print(table)
     console.print(f"quality {measured.quality:.2f} from {measured.frames} frames", highlight=False)
@@ -46,3 +56,18 @@ def run(options: argparse.Namespace) -> int:
             f"the quality is below {GOOD_QUALITY}: record two seconds with all fingers straight and the hand in sight"
         )
     return int(measured.quality < GOOD_QUALITY)
+
+
+def marked_segments(trace: Trace, used: Array, keypoints_m: Array) -> dict[Segment, Array]:
+    """Frames (T, 25, 3) between the marks of a guided calibration; `keypoints_m` are those of the rows in `used`."""
+    t_s, begun = trace.t_s[used], dict[Segment, float]()
+    segments: dict[Segment, Array] = {}
+    for mark in trace.marks:
+        if mark.label not in get_args(Segment):
+            continue
+        label = cast(Segment, mark.label)
+        if mark.edge == "begin":
+            begun[label] = mark.t_s
+        elif mark.edge == "end" and label in begun:
+            segments[label] = keypoints_m[(t_s >= begun.pop(label)) & (t_s <= mark.t_s)]
+    return segments

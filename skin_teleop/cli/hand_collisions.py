@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from server.retargeting.boxes import may_touch
 from skin_teleop.errors import MissingPartError
 from skin_teleop.hand import TIP_RADIUS_M, HandModel
 from skin_teleop.kinematics import HandPosture, hand_posture
 from skin_teleop.transforms import Array
-
-PALM, FIRST_TIP = 16, 17
 
 
 class HandCollisions:
@@ -33,7 +32,7 @@ class HandCollisions:
         self._shapes = [coal.Box(*size) for size in (*model.link_box_size_m, model.palm_box_size_m)]
         self._shapes += [coal.Sphere(TIP_RADIUS_M)] * 4
         self._request, self._result = coal.CollisionRequest(), coal.CollisionResult()
-        candidates = [(a, b) for a in range(21) for b in range(a + 1, 21) if _may_touch(a, b)]
+        candidates = [(a, b) for a in range(21) for b in range(a + 1, 21) if may_touch(a, b)]
         zero = self._placed(hand_posture(model, np.clip(np.zeros(16), model.lower_rad, model.upper_rad)))
         self._pairs = [(a, b) for a, b in candidates if self._depth_m(zero, a, b) <= 0]
 
@@ -53,15 +52,3 @@ class HandCollisions:
         self._result.clear()
         self._coal.collide(self._shapes[a], placed[a], self._shapes[b], placed[b], self._request, self._result)
         return max(0.0, -self._result.getContact(0).penetration_depth) if self._result.isCollision() else 0.0
-
-
-def _finger(body: int) -> int:
-    if body >= FIRST_TIP:
-        return body - FIRST_TIP
-    return -1 if body == PALM else body // 4
-
-
-def _may_touch(a: int, b: int) -> bool:
-    both_tips = a >= FIRST_TIP and b >= FIRST_TIP
-    child_of_palm = PALM in (a, b) and min(a, b) % 4 == 0 and min(a, b) < PALM
-    return _finger(a) != _finger(b) and not both_tips and not child_of_palm

@@ -45,10 +45,34 @@ def test_calibrate_stores_the_operators_scales(trace: Path, tmp_path: Path, caps
     out = tmp_path / "p1.json"
     assert main(["calibrate", str(trace), "--operator", "p1", "--out", str(out)]) == 0
     stored = json.loads(out.read_text())
-    assert stored["schema"] == "skin_teleop.calibration/1"
+    assert stored["schema"] == "skin_teleop.calibration/2"
     assert stored["frames"] == 50
-    assert all(1.0 < scale < 1.6 for scale in stored["scale"])
+    assert all(0.9 < scale < 1.6 for scale in stored["scale"])
     assert "[server]: calibration =" in capsys.readouterr().out
+
+
+def test_calibrate_reads_the_marks_of_a_guided_calibration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shapes = [HandShape((0,) * 4, (0,) * 4, (0,) * 4, thumb_flexion=(0, 0)), HandShape((80,) * 4, (90,) * 4, (60,) * 4)]
+    keypoints = np.repeat([hand_pose(s.angles(), np.zeros(3), np.eye(3))[:, :3] for s in shapes], 50, axis=0)
+    touch = np.repeat(
+        hand_pose(HandShape((45,) * 4, (45,) * 4).angles(), np.zeros(3), np.eye(3))[None, :, :3], 50, axis=0
+    )
+    touch[:, 4] = touch[:, 14] + [0, -0.021, 0]
+    t_s = np.arange(150) / 50
+    marks = {"mark_label": ["open", "open", "fist", "fist", "touch_middle", "touch_middle", "sneeze"]}
+    marks |= {
+        "mark_edge": ["begin", "end", "begin", "end", "begin", "end", "begin"],
+        "mark_t": [0, 0.98, 1, 1.98, 2, 2.98, 2.5],
+    }
+    trace, out = tmp_path / "guided.npz", tmp_path / "p2.json"
+    np.savez(trace, keypoints=np.concatenate([keypoints, touch]).astype(np.float32), t=t_s, **marks)
+    assert main(["calibrate", str(trace), "--operator", "p2", "--out", str(out)]) == 0
+    stored = json.loads(out.read_text())
+    assert stored["frames"] == 50
+    assert stored["touch_m"] == [None, pytest.approx(0.021, abs=1e-3), None]
+    assert stored["quality"] == 1.0
+    shown = capsys.readouterr().out
+    assert "not seen" in shown and " 21 " in shown
 
 
 def test_bench_retarget_writes_every_field(trace: Path, tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ static void to_operator(const double (*keypoints_m)[3], const double (*wrist)[3]
 }
 
 /* Whether points can be a human hand; human_hand.py has the same bounds and the words. */
-static int plausible(const double (*points_m)[3]) {
-  static const double LONGEST_BONE_M = 0.2, NEAREST_TIP_M = 0.02, FARTHEST_TIP_M = 0.3;
+static int plausible(const Body *body, const double (*points_m)[3]) {
+  static const double LONGEST_BONE_M = 0.2, NEAREST_TIP_M = 0.02, FARTHEST_TIP_M = 0.3, WRONG_SIDE_M = 0.015;
+  enum { INDEX_KNUCKLE = 6, LITTLE_KNUCKLE = 21 };
   for (int p = 1; p < 25; p++) {
     int parent = p == 1 || p % 5 == 0 ? 0 : p - 1;
     if (!(distance(points_m[p], points_m[parent]) <= LONGEST_BONE_M)) return 0;
@@ -30,7 +31,8 @@ static int plausible(const double (*points_m)[3]) {
     double reach = distance(points_m[TIP[f]], points_m[0]);
     if (!(reach >= NEAREST_TIP_M && reach <= FARTHEST_TIP_M)) return 0;
   }
-  return 1;
+  double thumb_side = body->constant[0][0][1][3] > body->constant[2][0][1][3] ? 1 : -1; /* index base, ring base */
+  return thumb_side * (points_m[INDEX_KNUCKLE][1] - points_m[LITTLE_KNUCKLE][1]) > -WRONG_SIDE_M;
 }
 
 static double pinch_share(double distance_m, const Tuning *tuning) {
@@ -49,7 +51,7 @@ static void imitate(const double (*points_m)[3], const double *scale, double wri
     asked->tip_weight[f] = f == THUMB ? tuning->thumb_weight : less * tuning->tip_weight;
     for (int bone = 0; bone < 3; bone++) {
       const double *near = points_m[BONES[f][bone]], *far = points_m[BONES[f][bone + 1]];
-      double length = fmax(distance(near, far), 1e-6);
+      double length = larger(distance(near, far), 1e-6);
       for (int k = 0; k < 3; k++) asked->bone[f][bone][k] = (far[k] - near[k]) / length;
       asked->bone_weight_m[f][bone] = less * bone_weight_m[bone];
     }
@@ -58,11 +60,12 @@ static void imitate(const double (*points_m)[3], const double *scale, double wri
       asked->rest_weight_m[k] = k % 4 == 0 && f < THUMB ? tuning->abduction_weight_m : tuning->rest_weight_m;
     }
     if (f == THUMB) continue;
-    asked->pinch_gap_m[f] = tuning->pinch_gap_m + tuning->pinch_gap_per_m * fmax(apart_m - tuning->pinch_near_m, 0);
+    asked->pinch_gap_m[f] = tuning->pinch_gap_m + tuning->pinch_gap_per_m * larger(apart_m - tuning->pinch_near_m, 0);
     asked->pinch_weight[f] = tuning->pinch_weight * share;
     asked->apart_margin_m[f] = tuning->apart_margin_m * (1 - share);
   }
   asked->margin_m = tuning->margin_m, asked->pair_weight = tuning->collision_weight;
+  asked->box_weight = 0, asked->box_depth_m = tuning->box_depth_m;
 }
 
 /* Where the search starts, from this frame alone: the human's own bending, joint by joint; the thumb's base at rest. */

@@ -1,6 +1,6 @@
 /* Cost, half its gradient and half its curvature (lower triangle) of one posture, in one pass.
    The terms are described in imitation.py; reference.py is the same in numpy. */
-#include "hand.h"
+#include "boxes.h"
 
 #define TIPS_RADIUS_M 0.024
 
@@ -44,13 +44,12 @@ static void add_finger(const Imitation *asked, const Posture *posture, const dou
   }
 }
 
-/* Add (weight (distance - keep))^2 between a point of link `first` and one of link `second`; -1 is the palm. */
-static void add_gap(const Posture *posture, int first, int second, const double *here, const double *there,
-                    double weight, double keep, Quadratic *at) {
-  double direction[3], slope[8];
+/* Add (weight excess)^2 of a length that grows as point `here` of link `first` moves along `along` and point `there` of
+   link `second` against it; link -1 is the palm. */
+static void add_length(const Posture *posture, int first, int second, const double *here, const double *there,
+                       const double *along, double weight, double excess_m, Quadratic *at) {
+  double slope[8], error = weight * excess_m;
   int joint[8], count = 0;
-  for (int k = 0; k < 3; k++) direction[k] = here[k] - there[k];
-  double distance = fmax(sqrt(dot(direction, direction)), 1e-6), error = weight * (distance - keep);
   for (int side = 0; side < 2; side++) {
     int link = side ? second : first;
     const double *point = side ? there : here;
@@ -58,7 +57,7 @@ static void add_gap(const Posture *posture, int first, int second, const double 
       double arm[3], speed[3];
       for (int k = 0; k < 3; k++) arm[k] = point[k] - posture->position_m[j][k];
       cross(posture->axis[j], arm, speed);
-      joint[count] = j, slope[count++] = (side ? -weight : weight) * dot(speed, direction) / distance;
+      joint[count] = j, slope[count++] = (side ? -weight : weight) * dot(speed, along);
     }
   }
   at->cost_m2 += error * error;
@@ -66,6 +65,29 @@ static void add_gap(const Posture *posture, int first, int second, const double 
     at->gradient[joint[i]] += slope[i] * error;
     for (int j = 0; j < count; j++)
       if (joint[j] <= joint[i]) at->curvature[joint[i]][joint[j]] += slope[i] * slope[j];
+  }
+}
+
+/* Add (weight (distance - keep))^2 between a point of link `first` and one of link `second`. */
+static void add_gap(const Posture *posture, int first, int second, const double *here, const double *there,
+                    double weight, double keep, Quadratic *at) {
+  double along[3];
+  for (int k = 0; k < 3; k++) along[k] = here[k] - there[k];
+  double distance = larger(sqrt(dot(along, along)), 1e-6);
+  for (int k = 0; k < 3; k++) along[k] /= distance;
+  add_length(posture, first, second, here, there, along, weight, distance - keep, at);
+}
+
+/* Add (weight (depth - allowed depth))^2 of every contact that is deeper. */
+static void add_contacts(const Body *body, const Imitation *asked, const Posture *posture, Quadratic *at) {
+  Box box[BOXES];
+  place_boxes(body, posture, box);
+  for (int c = 0; c < body->contacts; c++) {
+    int a = (int)body->contact[c][0], b = (int)body->contact[c][1];
+    Contact contact;
+    if (find_contact(body, posture, box, a, b, &contact) > asked->box_depth_m)
+      add_length(posture, shape_link(a), shape_link(b), contact.on_first_m, contact.on_second_m, contact.normal,
+                 asked->box_weight, contact.depth_m - asked->box_depth_m, at);
   }
 }
 
@@ -87,12 +109,15 @@ static void evaluate(const Body *body, const Imitation *asked, const double *q_r
     if (asked->pinch_weight[f] > 0)
       add_gap(posture, 4 * f + 3, 15, posture->tip_m[f], posture->tip_m[THUMB], asked->pinch_weight[f],
               TIPS_RADIUS_M + asked->pinch_gap_m[f], at);
+  if (asked->box_weight > 0) add_contacts(body, asked, posture, at);
+  if (asked->pair_weight <= 0) return;
   place_capsules(body, posture);
   for (int p = 0; p < body->pairs; p++) {
-    double(*one)[3] = posture->ends_m[body->pair[p][0]], (*two)[3] = posture->ends_m[body->pair[p][1]];
-    double here[3], there[3], keep = body->pair_radius_m[p] + margin_of(body, asked, p);
-    if (!far_apart(one, two, keep) && nearest(one, two, here, there) < keep)
-      add_gap(posture, (int)body->capsule_link[body->pair[p][0]], (int)body->capsule_link[body->pair[p][1]], here,
-              there, asked->pair_weight, keep, at);
+    double here[3], there[3], margin_m = margin_of(body, asked, p), keep = body->pair_radius_m[p] + margin_m;
+    if (far_apart(body, posture, p, margin_m)) continue;
+    int one = (int)body->pair[p][0], two = (int)body->pair[p][1];
+    if (nearest(posture->ends_m[one], posture->ends_m[two], here, there) < keep)
+      add_gap(posture, (int)body->capsule_link[one], (int)body->capsule_link[two], here, there, asked->pair_weight,
+              keep, at);
   }
 }

@@ -6,35 +6,39 @@
 #include "imitation.h"
 
 static const double STEP_TOLERANCE_RAD = 1e-4; /* as fine as the encoder: 333.3/65536 degrees is 0.9e-4 rad */
-static const double GAIN_TOLERANCE_M2 = 3e-10, MAX_STEP_RAD = 0.5;
-static const double FIRST_DAMPING_M2 = 1e-6, LEAST_DAMPING_M2 = 1e-8, MOST_DAMPING_M2 = 1e2, LEAST_PIVOT_M2 = 1e-7;
-static const double LESS_DAMPING = 0.1, MORE_DAMPING = 10;
+static const double GAIN_TOLERANCE_M2 = 3e-9, MAX_STEP_RAD = 0.5;
+static const double FIRST_DAMPING_M2 = 1e-4, LEAST_DAMPING_M2 = 1e-5, MOST_DAMPING_M2 = 1e2, LEAST_PIVOT_M2 = 1e-7;
+static const double LESS_DAMPING = 0.3, MORE_DAMPING = 10;
+enum { RETREAT_HALVINGS = 11 };
 
 typedef struct {
-  double cost_m2, tip_error_m[4], closest_m, closest_before_m;
-  long long iterations, closest_pair, projected;
+  double cost_m2, tip_error_m[4], closest_m, depth_m, depth_before_m;
+  long long iterations, closest_pair, deepest_contact, projected, retreated;
 } Report;
 
-/* The damped step of the free joints by Cholesky's factorisation; the pivots' absolute values leave a saddle downhill. */
+/* The damped step of the free joints by Cholesky's factorisation, rows of the upper triangle one after another; the
+   pivots' absolute values leave a saddle downhill. */
 static void damped_step(const Quadratic *at, const int *is_free, int first, int last, double damping, double *step) {
-  double factor[JOINTS][JOINTS] = {{0}}, longest = 0;
+  double upper[JOINTS][JOINTS], longest = 0;
   for (int i = first; i < last; i++) {
-    factor[i][i] = 1, step[i] = 0;
-    if (!is_free[i]) continue;
-    for (int j = first; j <= i; j++) {
-      if (!is_free[j]) continue;
-      double total = at->curvature[i][j] + (i == j ? damping : 0);
-      for (int k = first; k < j; k++) total -= factor[i][k] * factor[j][k];
-      factor[i][j] = i == j ? sqrt(fmax(fabs(total), LEAST_PIVOT_M2)) : total / factor[j][j];
+    for (int j = first; j < i; j++) upper[j][i] = is_free[i] && is_free[j] ? at->curvature[i][j] : 0;
+    upper[i][i] = is_free[i] ? at->curvature[i][i] + damping : 1;
+    step[i] = is_free[i] ? -at->gradient[i] : 0;
+  }
+  for (int k = first; k < last; k++) {
+    double pivot = sqrt(larger(fabs(upper[k][k]), LEAST_PIVOT_M2));
+    upper[k][k] = pivot, step[k] /= pivot;
+    for (int j = k + 1; j < last; j++) upper[k][j] /= pivot;
+    for (int i = k + 1; i < last; i++) {
+      double share = upper[k][i];
+      step[i] -= share * step[k];
+      for (int j = i; j < last; j++) upper[i][j] -= share * upper[k][j];
     }
-    step[i] = -at->gradient[i];
-    for (int k = first; k < i; k++) step[i] -= factor[i][k] * step[k];
-    step[i] /= factor[i][i];
   }
   for (int i = last - 1; i >= first; i--) {
-    for (int k = i + 1; k < last; k++) step[i] -= factor[k][i] * step[k];
-    step[i] /= factor[i][i];
-    longest = fmax(longest, fabs(step[i]));
+    for (int k = i + 1; k < last; k++) step[i] -= upper[i][k] * step[k];
+    step[i] /= upper[i][i];
+    longest = larger(longest, fabs(step[i]));
   }
   if (longest > MAX_STEP_RAD)
     for (int i = first; i < last; i++) step[i] *= MAX_STEP_RAD / longest;
@@ -57,7 +61,7 @@ static int minimise(const Body *body, const Imitation *asked, int first, int las
     damped_step(here, is_free, 4 * first, 4 * last, damping, step);
     for (int k = 4 * first; k < 4 * last; k++) {
       candidate[k] = clamp(q_rad[k] + step[k], body->lower_rad[k], body->upper_rad[k]);
-      longest = fmax(longest, fabs(candidate[k] - q_rad[k]));
+      longest = larger(longest, fabs(candidate[k] - q_rad[k]));
     }
     evaluate(body, asked, candidate, first, last, posture, there);
     gain = here->cost_m2 - there->cost_m2;
@@ -65,7 +69,7 @@ static int minimise(const Body *body, const Imitation *asked, int first, int las
       Quadratic *last_place = here;
       here = there, there = last_place;
       memcpy(q_rad, candidate, sizeof candidate);
-      damping = fmax(damping * LESS_DAMPING, LEAST_DAMPING_M2);
+      damping = larger(damping * LESS_DAMPING, LEAST_DAMPING_M2);
     } else {
       damping *= MORE_DAMPING;
     }
@@ -87,25 +91,44 @@ static double closest(const Body *body, const double *q_rad, Posture *posture, l
   return least;
 }
 
-/* Leave a collision by the smallest turn of the joints. */
-static int project(const Body *body, const Imitation *asked, const Tuning *tuning, Posture *posture,
-                   double *q_rad) {
+/* Leave collisions of the real shapes by the smallest turn of the joints, with pinches kept. */
+static void project(const Body *body, const Imitation *asked, const Tuning *tuning, Posture *posture, double *q_rad) {
   Imitation apart = *asked;
   double cost_m2;
   memset(apart.tip_weight, 0, sizeof apart.tip_weight);
   memset(apart.bone_weight_m, 0, sizeof apart.bone_weight_m);
-  memset(apart.pinch_weight, 0, sizeof apart.pinch_weight);
-  memset(apart.apart_margin_m, 0, sizeof apart.apart_margin_m);
-  apart.margin_m = 0;
+  apart.pair_weight = 0, apart.box_weight = tuning->box_weight;
   memcpy(apart.rest_rad, q_rad, sizeof apart.rest_rad);
   for (int k = 0; k < JOINTS; k++) apart.rest_weight_m[k] = tuning->turn_weight_m;
-  return minimise(body, &apart, 0, FINGERS, (int)tuning->hand_steps, posture, q_rad, &cost_m2);
+  minimise(body, &apart, 0, FINGERS, (int)tuning->hand_steps, posture, q_rad, &cost_m2);
 }
 
-/* From joints `q_rad` (16) to the answer, in place: each finger alone, all four together, then out of collisions. */
+static double depth_at(const Body *body, const double *q_rad, Posture *posture, long long *contact) {
+  for (int finger = 0; finger < FINGERS; finger++) place_finger(body, finger, q_rad, posture);
+  return deepest(body, posture, contact);
+}
+
+/* Where no small turn helps: back towards the rest posture, which touches nothing, just as far as needed. */
+static void retreat(const Body *body, const Imitation *asked, const Tuning *tuning, Posture *posture, double *q_rad) {
+  double from[JOINTS], near = 0, far = 1;
+  long long contact;
+  memcpy(from, q_rad, sizeof from);
+  for (int halving = 0; halving < RETREAT_HALVINGS; halving++) {
+    double share = (near + far) / 2;
+    for (int k = 0; k < JOINTS; k++) q_rad[k] = from[k] + share * (asked->rest_rad[k] - from[k]);
+    if (depth_at(body, q_rad, posture, &contact) > tuning->bound_depth_m) near = share;
+    else far = share;
+  }
+  for (int k = 0; k < JOINTS; k++) q_rad[k] = from[k] + far * (asked->rest_rad[k] - from[k]);
+}
+
+/* From joints `q_rad` (16) to the answer, in place: each finger alone; all together with soft links, which pass each
+   other into the right order instead of getting caught on the wrong side; with firm links; then out of collisions. */
 void solve(const Body *body, const Imitation *asked, const Tuning *tuning, double *q_rad, Report *report) {
   Posture posture;
   long long slowest = 0;
+  Imitation soft = *asked;
+  soft.pair_weight = tuning->soft_collision_weight;
   start_posture(&posture);
   memset(report, 0, sizeof *report);
   for (int k = 0; k < JOINTS; k++) q_rad[k] = clamp(q_rad[k], body->lower_rad[k], body->upper_rad[k]);
@@ -113,14 +136,21 @@ void solve(const Body *body, const Imitation *asked, const Tuning *tuning, doubl
     int taken = minimise(body, asked, f, f + 1, (int)tuning->finger_steps, &posture, q_rad, &report->cost_m2);
     slowest = taken > slowest ? taken : slowest;
   }
-  int together = minimise(body, asked, 0, FINGERS, (int)tuning->hand_steps, &posture, q_rad, &report->cost_m2);
+  int together = minimise(body, &soft, 0, FINGERS, (int)tuning->soft_steps, &posture, q_rad, &report->cost_m2);
+  together += minimise(body, asked, 0, FINGERS, (int)tuning->hand_steps, &posture, q_rad, &report->cost_m2);
   report->iterations = slowest + together;
-  report->closest_m = report->closest_before_m = closest(body, q_rad, &posture, &report->closest_pair);
-  while (report->projected < tuning->projections && report->closest_m < -tuning->allowed_depth_m) {
+  report->depth_m = report->depth_before_m = depth_at(body, q_rad, &posture, &report->deepest_contact);
+  while (report->projected < tuning->projections && report->depth_m > tuning->allowed_depth_m) {
     project(body, asked, tuning, &posture, q_rad);
-    report->closest_m = closest(body, q_rad, &posture, &report->closest_pair);
+    report->depth_m = depth_at(body, q_rad, &posture, &report->deepest_contact);
     report->projected++;
   }
+  if (report->depth_m > tuning->bound_depth_m) {
+    retreat(body, asked, tuning, &posture, q_rad);
+    report->depth_m = depth_at(body, q_rad, &posture, &report->deepest_contact);
+    report->retreated = 1;
+  }
+  report->closest_m = closest(body, q_rad, &posture, &report->closest_pair);
   for (int f = 0; f < FINGERS; f++) report->tip_error_m[f] = distance(posture.tip_m[f], asked->tip_m[f]);
 }
 
@@ -131,7 +161,7 @@ int retarget(const Body *body, const Tuning *tuning, const double (*keypoints_m)
               double *q_rad, Report *report) {
   double points_m[25][3];
   to_operator(keypoints_m, wrist, side, points_m);
-  if (!plausible((const double(*)[3])points_m)) return 0;
+  if (!plausible(body, (const double(*)[3])points_m)) return 0;
   imitate(points_m, scale, wrist_in_palm_z_m, rest_rad, tuning, asked);
   first_guess(asked, q_rad);
   solve(body, asked, tuning, q_rad, report);

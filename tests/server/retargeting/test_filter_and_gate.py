@@ -13,9 +13,14 @@ RATE_HZ = 72.0
 IDENTITY = np.eye(3)
 
 
-def filtered(signal: np.ndarray) -> np.ndarray:
+def tips(position_m: float) -> np.ndarray:
+    return np.tile([0.0, 0.0, position_m], (4, 1))
+
+
+def filtered(signal: np.ndarray, tip_speed_m_per_s: float = 0.0) -> np.ndarray:
     smooth = SpeedAdaptiveFilter()
-    return np.array([smooth.apply(np.full(16, value), k / RATE_HZ)[0] for k, value in enumerate(signal)])
+    rows = ((np.full(16, value), tips(k / RATE_HZ * tip_speed_m_per_s), k / RATE_HZ) for k, value in enumerate(signal))
+    return np.array([smooth.apply(*row)[0] for row in rows])
 
 
 def low_pass(signal: np.ndarray, share: float = 0.2) -> np.ndarray:
@@ -25,32 +30,42 @@ def low_pass(signal: np.ndarray, share: float = 0.2) -> np.ndarray:
     return np.array(out)
 
 
-def test_at_rest_it_is_about_as_calm_as_a_low_pass_of_0_2():
-    noise = np.random.default_rng(0).normal(0, 0.002, 4000)
-    ours, theirs = (np.diff(f(noise)[200:]).std() for f in (filtered, low_pass))
-    assert ours < 1.5 * theirs
-    assert ours < 0.4 * np.diff(noise).std()
+def test_at_rest_it_is_calmer_than_a_low_pass_of_0_2_however_much_the_joints_tremble():
+    for tremble_rad in (0.002, 0.05):
+        noise = np.random.default_rng(0).normal(0, tremble_rad, 2000)
+        ours, theirs = (np.diff(f(noise)[200:]).std() for f in (filtered, low_pass))
+        assert ours < 0.7 * theirs
 
 
-def test_a_joint_that_turns_is_delayed_by_at_most_one_frame():
-    ramp = np.arange(200) * 1.5 / RATE_HZ  # 1.5 rad/s
-    delay_frames = (ramp - filtered(ramp))[100:] * RATE_HZ / 1.5
-    assert delay_frames.max() < 1.0
+def test_a_joint_that_turns_with_its_fingertip_is_delayed_by_less_than_one_frame():
+    ramp = np.arange(200) * 1.5 / RATE_HZ  # 1.5 rad/s moves a fingertip 6 cm from its joint at 0.09 m/s
+    delay_frames = (ramp - filtered(ramp, 0.09))[100:] * RATE_HZ / 1.5
+    assert 0 < delay_frames.max() < 1.0
     assert ((ramp - low_pass(ramp))[100:] * RATE_HZ / 1.5).min() > 3.9
+
+
+def test_only_the_finger_that_moves_is_opened():
+    smooth = SpeedAdaptiveFilter()
+    for k in range(20):
+        moving = tips(0.0)
+        moving[2] = [0, 0, 0.3 * k / RATE_HZ]
+        out = smooth.apply(np.full(16, float(k)), moving, k / RATE_HZ)
+    assert (out[8:12] > 18).all()
+    assert (np.delete(out, np.s_[8:12]) < 15).all()
 
 
 def test_it_starts_anew_after_a_pause_or_a_reset():
     smooth = SpeedAdaptiveFilter()
-    smooth.apply(np.zeros(16), 0.0)
-    np.testing.assert_array_equal(smooth.apply(np.ones(16), LONGEST_GAP_S + 0.01), np.ones(16))
+    smooth.apply(np.zeros(16), tips(0), 0.0)
+    np.testing.assert_array_equal(smooth.apply(np.ones(16), tips(0.1), LONGEST_GAP_S + 0.01), np.ones(16))
     smooth.reset()
-    np.testing.assert_array_equal(smooth.apply(np.zeros(16), 0.3), np.zeros(16))
+    np.testing.assert_array_equal(smooth.apply(np.zeros(16), tips(0), 0.3), np.zeros(16))
 
 
 def test_a_repeated_time_changes_nothing():
     smooth = SpeedAdaptiveFilter()
-    smooth.apply(np.zeros(16), 1.0)
-    np.testing.assert_array_equal(smooth.apply(np.ones(16), 1.0), np.zeros(16))
+    smooth.apply(np.zeros(16), tips(0), 1.0)
+    np.testing.assert_array_equal(smooth.apply(np.ones(16), tips(0.1), 1.0), np.zeros(16))
 
 
 def hand(tip_x_m: float) -> np.ndarray:
@@ -82,3 +97,11 @@ def test_a_jump_of_the_wrist_alone_is_not_its_business():
     gate = TrackingGate()
     gate.fault(hand(0.0), IDENTITY, 0)
     assert gate.fault(hand(0.0) + 0.5, IDENTITY, 1_000_000) == ""
+
+
+def test_a_frame_that_is_no_number_is_forgotten():
+    gate, frame_ns = TrackingGate(), int(NS_PER_S / RATE_HZ)
+    places = [0.0, np.nan, np.nan, 0.001, 0.2]
+    found = [gate.fault(hand(x), IDENTITY, k * frame_ns) for k, x in enumerate(places)]
+    assert [bool(why) for why in found] == [False, False, False, False, True]
+    assert "moved at 14.3 m/s" in found[-1]

@@ -13,10 +13,11 @@ from server.retargeting.hand_body import hand_body
 from server.retargeting.human_hand import WEBXR_WRIST_TO_OPERATOR
 from server.retargeting.imitation import REST_RAD, imitation_of, pinch_shares
 from server.retargeting.metrics import human_tips_m, pinch_gaps_mm, robot_tips_m
-from server.retargeting.reference_objective import closest, evaluate
+from server.retargeting.reference_objective import deepest, evaluate
 from server.retargeting.retargeter import Retargeter
 from server.retargeting.solver import NativeSolver, NumpySolver, best_solver
 from server.retargeting.tuning import Tuning
+from skin_teleop import native_build
 from skin_teleop.errors import MissingPartError
 from skin_teleop.hand import FINGERS, TIP_RADIUS_M, hand_model
 
@@ -58,6 +59,9 @@ def test_compiled_and_numpy_agree():
         np.testing.assert_allclose(fast[1]["tip_error_m"], slow[1]["tip_error_m"], atol=1e-6)
         assert fast[1]["iterations"] == slow[1]["iterations"]
         assert fast[1]["closest_pair"] == slow[1]["closest_pair"]
+        assert fast[1]["deepest_contact"] == slow[1]["deepest_contact"]
+        assert fast[1]["projected"] == slow[1]["projected"]
+        np.testing.assert_allclose(fast[1]["depth_m"], slow[1]["depth_m"], atol=1e-6)
 
 
 def test_neither_solves_what_cannot_be_a_hand():
@@ -65,6 +69,9 @@ def test_neither_solves_what_cannot_be_a_hand():
         assert solver.retarget(np.zeros((25, 3)), IDENTITY, 1.0, SCALE) is None
         assert solver.retarget(np.full((25, 3), np.nan), IDENTITY, 1.0, SCALE) is None
         assert solver.retarget(shape(np.random.default_rng(0)), IDENTITY * np.nan, 1.0, SCALE) is None
+        assert solver.retarget(shape(np.random.default_rng(0)), IDENTITY, -1.0, SCALE) is None
+        assert solver.retarget(shape(np.random.default_rng(0)) * [-1, 1, 1], IDENTITY, 1.0, SCALE) is None
+        assert solver.retarget(shape(np.random.default_rng(0)) * [-1, 1, 1], IDENTITY, -1.0, SCALE) is not None
 
 
 def test_gradient_is_that_of_the_cost():
@@ -119,45 +126,44 @@ def test_pinch_shares_go_from_one_to_nothing():
     assert shares[3] == shares[4] == 0
 
 
-def test_no_hand_shape_pushes_links_into_each_other():
-    retargeter, rng = Retargeter(MODEL, SCALE), np.random.default_rng(8)
-    answers = [retargeter.solve(shape(rng), IDENTITY) for _ in range(200)]
-    assert min(answer.closest_m for answer in answers) > -0.001
-    gap, _ = closest(BODY, answers[-1].q_rad)
-    assert answers[-1].closest_m == pytest.approx(gap, abs=1e-9)
+def test_no_hand_shape_pushes_links_a_millimetre_into_each_other():
+    rng = np.random.default_rng(8)
+    answers = Retargeter(MODEL, SCALE).solve_all([shape(rng) for _ in range(200)])
+    assert set(answers.held) == {""}
+    assert answers.closest_m.min() >= -Tuning().bound_depth_m
+    for q_rad, closest_m in zip(answers.q_rad[::10], answers.closest_m[::10]):
+        depth_m, row = deepest(BODY, q_rad)
+        assert (row < 0) == (closest_m >= 0)
+        assert depth_m == pytest.approx(max(0.0, -closest_m), abs=1e-9)
+
+
+@pytest.mark.parametrize(("solver_of", "shapes", "least"), [(NativeSolver, 60, 10), (NumpySolver, 5, 1)])
+def test_where_no_projection_is_allowed_the_hand_goes_back_towards_rest(solver_of, shapes, least):
+    hurried = Tuning(projections=0, collision_weight=0, soft_collision_weight=0)
+    free = Tuning(projections=0, collision_weight=0, soft_collision_weight=0, bound_depth_m=1.0)
+    rng, retreats = np.random.default_rng(5), 0
+    for keypoints in [shape(rng) for _ in range(shapes)]:
+        bound, deep = (solver_of(MODEL, REST, t).retarget(keypoints, IDENTITY, 1.0, SCALE) for t in (hurried, free))
+        assert bound is not None and deep is not None
+        assert bound[1]["depth_m"] <= hurried.bound_depth_m
+        assert (bound[1]["retreated"] == 1) == (deep[1]["depth_m"] > hurried.bound_depth_m)
+        if bound[1]["retreated"]:
+            retreats += 1
+            share = (bound[0] - deep[0])[:4] / (REST - deep[0])[:4]
+            np.testing.assert_allclose(share, share[0], atol=1e-3)
+            assert bound[1]["depth_m"] > 0.5 * hurried.bound_depth_m
+    assert retreats >= least
 
 
 def test_without_a_compiler_the_fix_is_named_and_numpy_takes_over(monkeypatch, tmp_path: Path, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(native.shutil, "which", lambda name: None)
-    monkeypatch.setattr(native, "find_spec", lambda name: None)
+    monkeypatch.setattr(native_build.shutil, "which", lambda name: None)
+    monkeypatch.setattr(native_build, "find_spec", lambda name: None)
     native.native_library.cache_clear()
     try:
         with pytest.raises(MissingPartError, match=r"no C compiler .*; next: sudo apt install gcc"):
             native.native_library()
         assert best_solver(MODEL, REST, Tuning()).name == "numpy"
         assert "retargeting runs in numpy" in caplog.text
-    finally:
-        native.native_library.cache_clear()
-
-
-def test_a_machine_without_a_compiler_uses_the_one_in_the_package_ziglang(monkeypatch):
-    monkeypatch.setattr(native.shutil, "which", lambda name: None)
-    monkeypatch.setattr(native, "find_spec", lambda name: object() if name == "ziglang" else None)
-    assert native.compiler()[1:] == ["-m", "ziglang", "cc"]
-    monkeypatch.setattr(native.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert native.compiler() == ["/usr/bin/cc"]
-
-
-def test_the_library_is_built_once_and_kept(monkeypatch, tmp_path: Path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    native.native_library.cache_clear()
-    try:
-        native.native_library()
-        built = list((tmp_path / "skin-teleop").iterdir())
-        assert [path.suffix for path in built] == [".so"]
-        native.native_library.cache_clear()
-        monkeypatch.setattr(native.subprocess, "run", lambda *_, **__: pytest.fail("it was built twice"))
-        native.native_library()
     finally:
         native.native_library.cache_clear()
