@@ -39,15 +39,17 @@ class Episode:
 def episodes(session: Session, fps: int) -> Iterator[Episode]:
     """The settled labels of a session as episodes, by start; the whole session where there are none.
 
-    Raises SessionError when the session has no skin or no joints.
+    Frames exist where both skin and joints do: an episode ends with the first of them, however far an event or a label
+    reaches. Raises SessionError when the session has no skin or no joints.
     """
     names = [session.meta["rig"][part]["name"] for part in ("skin", "hand")]
     missing = [name for name in names if name not in session.streams]
     if missing:
         raise SessionError(f"{session.path} cannot become episodes", found=f"no stream {', '.join(missing)}")
-    first_ns = max(int(session.streams[name].t_mono[0]) for name in names)
+    stamps = [session.streams[name].t_mono for name in names]
+    first_ns, last_ns = max(int(times[0]) for times in stamps), min(int(times[-1]) for times in stamps)
     for task, start_ns, end_ns in _spans(session):
-        times_ns = np.arange(max(start_ns, first_ns), end_ns, NS_PER_S // fps)
+        times_ns = np.arange(max(start_ns, first_ns), min(end_ns, last_ns + 1), NS_PER_S // fps)
         if len(times_ns):
             yield _episode(session, names[0], names[1], task, times_ns)
 

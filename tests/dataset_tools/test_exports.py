@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from dataset_tools.exports.episodes import episodes
 from dataset_tools.exports.folder import new_folder
 from dataset_tools.exports.running_stats import RunningStats
 from dataset_tools.labels import LabelStore
@@ -45,6 +46,15 @@ def test_lerobot_holds_an_episode_a_label_on_one_frame_rate(labelled, tmp_path):
     np.testing.assert_array_equal(np.array(first["observation.tactile"].to_pylist()), skin["flux"][rows])
     rows = np.searchsorted(joints.t_mono, t_ns, side="right") - 1
     np.testing.assert_array_equal(np.array(first["observation.state"].to_pylist()), joints["position"][rows])
+
+
+def test_an_episode_ends_with_the_data_however_late_an_event_comes(record):
+    """A session that was recovered an hour later has an event then; nobody wants an hour of the last frame."""
+    session = open_session(seal_session(record(seconds=0.5, marks=((3600.0, "late", "begin"),))))
+    assert session.duration_s > 3599
+    (episode,) = episodes(session, 50)
+    assert (episode.task, len(episode.t_mono_ns)) == ("unlabelled can", 25)
+    assert episode.tactile_age_s.max() <= 0.01
 
 
 def test_lerobot_tables_name_tasks_and_where_frames_stand(labelled, tmp_path):
