@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from server.operator_store import OPERATOR_NAME
 from server.status import StatusReport
 from skin_teleop.errors import WireError
 from skin_teleop.messages import RecorderStatus
@@ -16,6 +17,9 @@ Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9 _.\-]*$"
 """A word for people and file names: letters, digits, space, underscore, dot, hyphen."""
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 State = Literal["disarmed", "armed", "engaged"]
+CalibrationStep = Literal[
+    "open", "fist", "touch_index", "touch_middle", "touch_ring", "measuring", "done", "failed", "cancelled"
+]
 
 
 class ControlMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag=str.lower):
@@ -76,6 +80,20 @@ class Zero(ControlMessage, frozen=True, forbid_unknown_fields=True):
     """Operator or desk: draw touch against the skin as it is now; what is recorded stays raw."""
 
 
+class ChooseOperator(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="operator"):
+    """Operator or desk: this person operates; their newest calibration is used. Disarms."""
+
+    name: Annotated[str, msgspec.Meta(pattern=OPERATOR_NAME)]
+
+
+class Calibrate(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator or desk: lead whoever operates through a calibration, from its start. Disarms."""
+
+
+class StopCalibrating(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="stop_calibrating"):
+    """Operator or desk: end it; the calibration before stays in use."""
+
+
 class DeadMan(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="dead_man"):
     """Desk: the key or pedal is held, said again at least every 100 ms, or was let go."""
 
@@ -90,6 +108,8 @@ class Hello(ControlMessage, frozen=True, forbid_unknown_fields=True):
     driven_hand: Literal["left", "right"]
     rig: str
     state: State
+    both_hands: bool = False
+    """A rig of two hands: `driven_hand` drives the first, the operator's other hand the second."""
 
 
 class Ping(ControlMessage, frozen=True, forbid_unknown_fields=True):
@@ -126,6 +146,21 @@ class Status(ControlMessage, frozen=True, forbid_unknown_fields=True):
     report: StatusReport
 
 
+class CalibrationProgress(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="calibration"):
+    """Server: where the guided calibration is, or what came of it."""
+
+    operator: str
+    step: CalibrationStep
+    steps_done: int
+    steps: int
+    progress: float
+    """Of this step, 0 to 1."""
+    words: str
+    quality: float | None
+    version: int
+    """Which of the operator's calibrations it is; 0 while there is none."""
+
+
 class Refused(ControlMessage, frozen=True, forbid_unknown_fields=True):
     """Server: a message was not obeyed."""
 
@@ -133,10 +168,11 @@ class Refused(ControlMessage, frozen=True, forbid_unknown_fields=True):
 
 
 RecordingOrder = StartRecording | StopRecording | Mark | Keep | Discard
-FromOperator = Arm | Disarm | EmergencyStop | Pong | Watch | Zero | RecordingOrder
-FromDesk = DeadMan | Disarm | EmergencyStop | Zero | RecordingOrder
+CalibrationOrder = ChooseOperator | Calibrate | StopCalibrating
+FromOperator = Arm | Disarm | EmergencyStop | Pong | Watch | Zero | RecordingOrder | CalibrationOrder
+FromDesk = DeadMan | Disarm | EmergencyStop | Zero | RecordingOrder | CalibrationOrder
 """A desk page watches, records, stops and holds the dead-man; only the operator arms."""
-FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | Refused
+FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | CalibrationProgress | Refused
 
 _from_operator = msgspec.json.Decoder(FromOperator)
 _from_desk = msgspec.json.Decoder(FromDesk)

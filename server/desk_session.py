@@ -27,7 +27,8 @@ async def desk_session(websocket: WebSocket, teleop: Teleop, gate: Gate) -> None
         return
     downlink = Downlink()
     rig = teleop.rig
-    downlink.post(Hello(PROTOCOL, "webxr-25", rig.server.driven_hand, rig.name, teleop.state.state.word))
+    both = len(rig.hands) > 1
+    downlink.post(Hello(PROTOCOL, "webxr-25", rig.server.driven_hand, rig.name, teleop.state.state.word, both))
     downlink.post(Recorder(teleop.recorder_status))
     teleop.audience.join(downlink, news=True)
     pump = asyncio.create_task(downlink.pump(websocket))

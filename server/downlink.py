@@ -7,7 +7,7 @@ import collections
 
 from fastapi import WebSocket
 
-from server.control import Ack, FromServer, Recorder, Status, encode_control
+from server.control import Ack, CalibrationProgress, FromServer, Recorder, Status, encode_control
 
 LONGEST_QUEUE = 256
 """A client that does not read loses the oldest messages; it is released by its ack lag long before."""
@@ -23,8 +23,8 @@ class Downlink:
         self._wake = asyncio.Event()
 
     def post(self, message: FromServer) -> None:
-        """Queue a message; an unsent ack or status is replaced by the newer one."""
-        if isinstance(message, Ack | Recorder | Status):
+        """Queue a message; an unsent ack, status or progress is replaced by the newer one."""
+        if isinstance(message, Ack | Recorder | Status | CalibrationProgress):
             self._newest[type(message)] = message
         else:
             self._in_order.append(message)

@@ -38,6 +38,15 @@ def right_hand_quaternions(keypoints_m: Array) -> Array:
     return quaternions
 
 
+def mirrored_hand(pose: Array) -> Array:
+    """A hand (25, 7), m and quaternion xyzw, XR local-floor, as the other hand in a mirror at x = 0.
+
+    Every joint's frame M R M, M = diag(-1, 1, 1), keeps the convention: -Z along the bone, -Y out of the palm.
+    """
+    mirrored: Array = pose * np.array([-1, 1, 1, 1, -1, -1, 1], pose.dtype)
+    return mirrored
+
+
 def _frame(backward: Array, sideways: Array) -> Array:
     """Rotations (T, 3, 3) with Z along `backward` and X as near to `sideways` as that allows; NaN if they align."""
     z = _unit(backward)

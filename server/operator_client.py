@@ -18,7 +18,8 @@ from websockets.typing import Subprotocol
 from server import control
 from server.access import subprotocols
 from server.control import FromOperator
-from server.protocol import POSE_SHAPE, RIGHT, Flag, PoseFrame, encode_pose_frame
+from server.hand_frames import mirrored_hand
+from server.protocol import LEFT, POSE_SHAPE, RIGHT, Flag, PoseFrame, encode_pose_frame
 from server.trace import Trace, TraceMark
 from skin_teleop.clock import NS_PER_MS, NS_PER_S, mono_ns
 from skin_teleop.errors import AccessError, DeviceError, SkinTeleopError, TraceError, WireError
@@ -136,27 +137,45 @@ class OperatorClient:
         await self._send(control.encode_control(message))
 
     async def send_pose(self, pose: Array, valid: bool, dead_man: bool = True) -> int:
-        """Send one frame of the right hand, (25, 7) float32; returns its sequence number."""
+        """Send one frame of the right hand, (25, 7) float32; returns its sequence number.
+
+        On a rig of two hands the left hand does the same, as in a mirror.
+        """
+        both, flags = np.zeros(POSE_SHAPE, np.float32), Flag.VISIBLE
+        if valid:
+            both[RIGHT] = pose
+            flags |= Flag.RIGHT_VALID
+        if valid and self._both_hands:
+            both[LEFT] = mirrored_hand(both[RIGHT])
+            flags |= Flag.LEFT_VALID
+        return await self.send_hands(both, flags | (Flag.CLUTCH_LEFT if dead_man else Flag(0)))
+
+    async def send_hands(self, both: Array, flags: Flag) -> int:
+        """Send both hands, (2, 25, 7) float32, with the flags as they are; returns the frame's sequence number."""
         self._seq += 1
-        both = np.zeros(POSE_SHAPE, np.float32)
-        both[RIGHT] = pose if valid else 0.0
-        flags = Flag.VISIBLE | (Flag.RIGHT_VALID if valid else Flag(0)) | (Flag.CLUTCH_LEFT if dead_man else Flag(0))
         ack_seq = self.ack.seq if self.ack else 0
         await self._send(encode_pose_frame(PoseFrame(self._seq, flags, _now_ms(), 0.0, ack_seq, both)))
         return self._seq
 
     async def play(self, trace: Trace, dead_man: bool = True) -> Played:
-        """Send a trace at its own times, counted from now, with its marks; returns when the last row was sent."""
-        if self.hello is not None and self.hello.driven_hand != "right":
+        """Send a trace at its own times, counted from now, with its marks; returns when the last row was sent.
+
+        What a page saved is sent with its own flags: there the operator's hold is in the trace, and `dead_man` unused.
+        """
+        one_sided = not trace.frames and not self._both_hands
+        if one_sided and self.hello is not None and self.hello.driven_hand != "right":
             raise TraceError("traces hold the right hand", found=f"rig {self.hello.rig} is driven by the left hand")
         start_ns, latest_ns = mono_ns(), 0
         marks = list(trace.marks)
-        for pose, valid, t_s in zip(trace.pose, trace.valid.tolist(), trace.t_s.tolist(), strict=True):
+        for row, t_s in enumerate(trace.t_s.tolist()):
             while marks and marks[0].t_s <= t_s:
                 await self._mark_at(start_ns, marks.pop(0))
             deadline_ns = start_ns + round(t_s * NS_PER_S)
             await _sleep_until(deadline_ns)
-            await self.send_pose(pose, valid, dead_man)
+            if trace.frames:
+                await self.send_hands(trace.frames[row].pose, trace.frames[row].flags)
+            else:
+                await self.send_pose(trace.pose[row], bool(trace.valid[row]), dead_man)
             latest_ns = max(latest_ns, mono_ns() - deadline_ns)
         for mark in marks:
             await self._mark_at(start_ns, mark)
@@ -166,6 +185,10 @@ class OperatorClient:
     async def acknowledged(self, timeout_s: float = ANSWER_S) -> None:
         """Wait until the server has read every frame that was sent."""
         await self._until(lambda: self.ack is not None and self.ack.seq >= self._seq, "the last ack", timeout_s)
+
+    @property
+    def _both_hands(self) -> bool:
+        return self.hello is not None and self.hello.both_hands
 
     def _recorder_is(self, *states: str) -> bool:
         return self.recorder is not None and self.recorder.state in states

@@ -52,7 +52,7 @@ def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
     work: Newest[Work] = Newest()
     with listen(rig.server.host, rig.server.port) as listener:
         follower = Follower(rig, runtime, work)
-        teleop = Teleop(rig, runtime, work)
+        teleop = Teleop(rig, runtime, work, follower.use)
         follower.start()
         try:
             reporter = Reporter(teleop, follower, gate)

@@ -8,6 +8,7 @@ from pathlib import Path
 from dataset_tools.labels import ACTIONS
 from server.access import Gate
 from server.follower import Follower
+from server.hand_follower import HandFollower, driving_hands
 from server.status import StatusReport
 from server.teleop import Teleop
 from skin_teleop.clock import NS_PER_MS
@@ -28,7 +29,8 @@ class Reporter:
         """How everything is now."""
         teleop, follower = self._teleop, self._follower
         calibrating = teleop.calibrating
-        kept, ages = calibrating.kept, follower.ages.median_and_p95_ms() or (None, None)
+        hands = list(follower.hands.values())
+        kept, ages = calibrating.kept, hands[0].ages.median_and_p95_ms() or (None, None)
         rtt_ns, offset_ns = teleop.clock.rtt_ns, teleop.clock.offset_ns
         return StatusReport(
             rig=teleop.rig.name,
@@ -36,22 +38,22 @@ class Reporter:
             cause=teleop.state.cause,
             connected=self._gate.seat_taken,
             desk_pages=teleop.audience.desk_pages,
-            driven_hand=teleop.rig.server.driven_hand,
+            driven_hand=" and ".join(driving_hands(teleop.rig).values()),
             poses=teleop.poses,
-            poses_per_s=teleop.poses_per_s,
-            distinct_poses_per_s=teleop.distinct_poses_per_s,
+            poses_per_s=teleop.rates.per_s,
+            distinct_poses_per_s=teleop.rates.distinct_per_s,
             rejected=dict(teleop.rejected),
             refused_connections=dict(self._gate.refused),
             dropped=teleop.dropped,
-            targets=follower.targets,
-            solve_us=round(follower.solve_us, 1),
-            pose_to_target_us=round(follower.pose_to_target_us, 1),
+            targets=sum(hand.targets for hand in hands),
+            solve_us=round(sum(hand.solve_us for hand in hands), 1),
+            pose_to_target_us=round(max(hand.pose_to_target_us for hand in hands), 1),
             age_p50_ms=ages[0],
             age_p95_ms=ages[1],
-            finger_error_mm=[round(1000 * error, 1) for error in follower.finger_error_m],
-            wrist_jumps=follower.wrist_jumps,
-            held_because=follower.held_because,
-            held_poses=follower.held,
+            finger_error_mm=[round(1000 * error, 1) for hand in hands for error in hand.finger_error_m],
+            wrist_jumps=sum(hand.wrist_jumps for hand in hands),
+            held_because="; ".join(_named(hand, len(hands)) for hand in hands if hand.held_because),
+            held_poses=sum(hand.held for hand in hands),
             rtt_ms=None if rtt_ns is None else rtt_ns / NS_PER_MS,
             clock_offset_ms=None if offset_ns is None else offset_ns / NS_PER_MS,
             hand_state=teleop.hand_state,
@@ -64,10 +66,15 @@ class Reporter:
             operators=calibrating.operators,
             calibration_version=kept.version if kept else 0,
             calibration_quality=kept.calibration.quality if kept else None,
-            finger_scale=follower.finger_scale,
+            finger_scale=hands[0].finger_scale,
             objects=list(OBJECTS),
             actions=list(ACTIONS),
         )
+
+
+def _named(hand: HandFollower, hands: int) -> str:
+    """Why a hand is held, with its name where there are two."""
+    return f"{hand.name}: {hand.held_because}" if hands > 1 else hand.held_because
 
 
 def _free_gb(folder: Path) -> float:

@@ -133,10 +133,10 @@ class TeleopState:
     def _obstacle(self, facts: FrameFacts, now_ns: int) -> str:
         lost_ns = now_ns - self._last_tracked_ns
         ack_lag = facts.seq - max(facts.ack_seq, self._first_unacked)
-        if not facts.dead_man:
-            return "dead-man let go"
         if not facts.visible:
             return "page not visible"
+        if not facts.dead_man:
+            return "dead-man let go"
         if lost_ns > LOST_AFTER_NS:
             return "tracking lost"
         if ack_lag > MAX_ACK_LAG:

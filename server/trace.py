@@ -1,4 +1,4 @@
-"""Recorded hands (.npz): what `operate` plays, with every position sent bit for bit."""
+"""Recorded hands (.npz, or .frames as a page saves them): what `operate` plays, every position sent bit for bit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Literal, cast
 import numpy as np
 
 from server.hand_frames import right_hand_quaternions
-from server.protocol import MAX_POSITION_M, UNIT_TOLERANCE
-from skin_teleop.errors import TraceError
+from server.protocol import FRAME_BYTES, MAX_POSITION_M, RIGHT, UNIT_TOLERANCE, PoseFrame, parse_pose_frame
+from skin_teleop.clock import NS_PER_S
+from skin_teleop.errors import TraceError, WireError
 from skin_teleop.messages import N_HAND_JOINTS
 from skin_teleop.transforms import Array
 
 MAX_TRACE_BYTES = 512 * 1024 * 1024
 """Unpacked: about two hours at 90 Hz."""
+FRAMES_SUFFIX = ".frames"
+"""A page's own record: the pose frames that it sent (`server.protocol`), one behind the other."""
 FORMAT = (
     "an .npz with keypoints (T, 25, 3) or pose (T, 25, 7) float of the right hand, m and quaternion xyzw, WebXR joint "
     "order, t (T,) s, optionally mark_t (M,) s, mark_label (M,), mark_edge (M,) begin or end"
@@ -43,6 +46,8 @@ class Trace:
     t_s: Array
     """(T,) seconds from the start, increasing."""
     marks: tuple[TraceMark, ...] = ()
+    frames: tuple[PoseFrame, ...] = ()
+    """What a page sent, row by row, both hands and flags; empty where the trace was not saved by a page."""
 
     @property
     def duration_s(self) -> float:
@@ -57,6 +62,8 @@ class Trace:
 
 def load_trace(path: Path, rate_hz: float | None = None) -> Trace:
     """Read a recording; `rate_hz` replaces its times. Raises TraceError that says what to change."""
+    if path.suffix == FRAMES_SUFFIX:
+        return _page_trace(path, rate_hz)
     arrays = _arrays(path)
     pose = _pose(path, arrays)
     t_s = _times(path, arrays, len(pose), rate_hz)
@@ -65,6 +72,29 @@ def load_trace(path: Path, rate_hz: float | None = None) -> Trace:
         valid = (np.abs(length - 1) <= UNIT_TOLERANCE).all(-1)
         valid &= np.isfinite(pose).all((1, 2)) & (np.abs(pose[..., :3]) <= MAX_POSITION_M).all((1, 2))
     return Trace(np.where(valid[:, None, None], pose, np.float32(0)), valid, t_s, _marks(path, arrays, t_s))
+
+
+def _page_trace(path: Path, rate_hz: float | None) -> Trace:
+    frames = _frames(path)
+    captured_ns = np.maximum.accumulate([frame.t_capture_ns for frame in frames])
+    t_s = np.arange(len(frames)) / rate_hz if rate_hz else (captured_ns - captured_ns[0]) / NS_PER_S
+    valid = np.array([frame.valid(RIGHT) for frame in frames])
+    pose = np.stack([frame.pose[RIGHT] for frame in frames])
+    return Trace(np.where(valid[:, None, None], pose, np.float32(0)), valid, t_s, frames=frames)
+
+
+def _frames(path: Path) -> tuple[PoseFrame, ...]:
+    if not path.is_file():
+        raise TraceError(f"the trace {path} was asked for", found="no such file", allowed="a file that a page saved")
+    size = path.stat().st_size
+    if size == 0 or size % FRAME_BYTES or size > MAX_TRACE_BYTES:
+        allowed = f"whole frames of {FRAME_BYTES} bytes, at most {MAX_TRACE_BYTES}"
+        raise TraceError(f"the trace {path} cannot be read", found=f"{size} bytes", allowed=allowed)
+    content = path.read_bytes()
+    try:
+        return tuple(parse_pose_frame(content[at : at + FRAME_BYTES]) for at in range(0, size, FRAME_BYTES))
+    except WireError as error:
+        raise TraceError(f"the trace {path} holds something that no page sends", found=str(error)) from error
 
 
 def _arrays(path: Path) -> dict[str, Array]:

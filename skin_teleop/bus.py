@@ -2,7 +2,7 @@
 
 Three roads, by how much a loss matters:
 
-* `Publisher` / `Latest`: newest wins; a slow reader skips values and never slows a writer.
+* `Publisher` / `Latest`: newest wins; a slow reader skips values and never slows a writer. `Following` reads them all.
 * `RecorderFeed`: bounded, non-blocking, in batches; what does not fit is counted, told to the recorder and stored.
 * `CommandSender` / `CommandInbox`: never dropped while both ends live.
 
@@ -30,6 +30,8 @@ FEED_QUEUE = 1000
 """Frames a producer may have under way to the recorder: 10 s of two streams, 64 MB at most."""
 PUBLISHER_QUEUE = 1000
 """Messages under way to one reader. ZeroMQ drops the newest when it is full, so it holds seconds, not moments."""
+FOLLOWED = 100
+"""Messages that wait for a reader of all of them: 1 s of the skin."""
 MAX_SOCKET_PATH_BYTES = 100
 """Linux limits a Unix socket path to 107 bytes; ZeroMQ adds a few."""
 
@@ -91,6 +93,38 @@ class Latest(Generic[MessageType]):
     def fileno(self) -> int:
         """Descriptor that becomes readable when ZeroMQ has events (edge triggered)."""
         return int(self._socket.getsockopt(zmq.FD))
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()
+
+
+class Following(Generic[MessageType]):
+    """Every message of one type and stream from one process, in order; for a reader that must not miss any.
+
+    Where the reader stays away for longer than `FOLLOWED` messages, the newest ones are lost to it: their stamps and
+    counters show the hole.
+    """
+
+    def __init__(self, runtime: Path, process: str, kind: type[MessageType], stream: str = "") -> None:
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+        self._socket.setsockopt(zmq.RCVHWM, FOLLOWED)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SUBSCRIBE, frame_head(kind.__name__, stream))
+        self._socket.connect(endpoint(runtime, f"{process}.pub"))
+        self.rejected = 0
+
+    def take(self, timeout_ms: int = 0) -> list[MessageType]:
+        """All messages that wait, or the first ones within the timeout; malformed ones are counted in `rejected`."""
+        messages: list[MessageType] = []
+        waiting = self._socket.poll(timeout_ms)
+        while waiting and len(messages) < FOLLOWED:
+            try:
+                messages.append(cast(MessageType, decode(self._socket.recv())[0]))
+            except WireError:
+                self.rejected += 1
+            waiting = self._socket.poll(0)
+        return messages
 
     def close(self) -> None:
         """Release the socket."""

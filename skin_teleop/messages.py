@@ -29,6 +29,8 @@ N_JOINTS = 16
 N_HAND_JOINTS = 25
 MAX_OBJECTS = 4
 EVENT_TEXT_BYTES = 1024
+EMBEDDING_SLOTS = 768
+"""Width of the largest encoder (`base`); a smaller one leaves the last slots empty."""
 
 Array = npt.NDArray[Any]
 
@@ -200,6 +202,20 @@ class ClockSample(Sample):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SkinEmbedding(Sample):
+    """What an encoder says of the last 0.1 s of the skin; all stamps and `seq` are those of the window's last frame.
+
+    The row has one shape for encoders of every size, since a message type has one row on the bus, in the log and in
+    the store: empty slots are NaN and compress to next to nothing.
+    """
+
+    summary: Array = column("<f4", (EMBEDDING_SLOTS,), unit="1, NaN from `width` on")
+    width: int = column("<u2", unit="numbers in use")
+    skipped: int = column("<u4", unit="windows left out since start, because a newer one was already there")
+    t_ready: int = column("<i8", unit="ns, host CLOCK_MONOTONIC when the embedding was ready")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Event(Sample):
     """Something that happened, with its cause as JSON text."""
 
@@ -256,6 +272,7 @@ EVENT_CODES: Mapping[str, int] = {
     "process_died": 15,
     "dropped": 16,
     "target_held": 17,
+    "calibrated": 18,
 }
 EVENT_NAMES = {code: name for name, code in EVENT_CODES.items()}
 
@@ -271,6 +288,7 @@ SAMPLE_TYPES: dict[str, type[Sample]] = {
         JointTarget,
         Truth,
         ClockSample,
+        SkinEmbedding,
         Event,
     )
 }

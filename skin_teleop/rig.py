@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal, cast
 
 import msgspec
 
 from skin_teleop.errors import ConfigError
 from skin_teleop.hand import SKIN_KIT_FINGER_JOINT1_Z_M, hand_model, is_left
-from skin_teleop.skin_layout import GEOMETRIES, skin_layout
+from skin_teleop.rig_check import check_rig
 from skin_teleop.skin_mounting import PadMounting, read_pad_map
+from skin_teleop.two_hands import SECOND_WRIST_AWAY_M
 
-BUILT_IN = ("simulated", "simulated_left", "simulated_v5", "simulated_v5_left")
+Device = Literal["hand", "second_hand", "skin", "second_skin"]
+"""A table of the rig file that names a device; the process that serves the device has the same name."""
+BUILT_IN = ("simulated", "simulated_left", "simulated_v5", "simulated_v5_left", "simulated_two_hands")
 RIG_FILE = "rig.json"
 """Name of the resolved rig inside a runtime folder."""
 LEFT_WRIST_HOME_RPY_DEG = (-90.0, 0.0, -90.0)
@@ -109,6 +110,8 @@ class ServerConfig:
     """Robot fingertip distance per human one. dex-retargeting types 1.6; a sweep on Quest hands was best at 1.2."""
     calibration: str = ""
     """File of `skin-teleop calibrate` with one scale a finger; it takes the place of `hand_scale`."""
+    operators: str = ""
+    """Folder of every operator's guided calibrations; empty for this user's data folder."""
     wrist_box_m: tuple[float, float, float] = (0.25, 0.25, 0.25)
     """Half extents of the box around the home pose that the wrist may move in, m."""
     wrist_home_m: tuple[float, float, float] = (-0.16, 0.0, 0.17)
@@ -118,6 +121,10 @@ class ServerConfig:
 
     Where a rig file does not give it, a left hand's palm faces -Y.
     """
+    second_wrist_home_m: tuple[float, float, float] = (-0.16, 0.4, 0.17)
+    """Home of the second hand's palm_link. Where a rig file does not give it: 0.4 m to its own side of the first."""
+    second_wrist_home_rpy_deg: tuple[float, float, float] = LEFT_WRIST_HOME_RPY_DEG
+    """Its orientation; where a rig file does not give it, that of its side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +144,8 @@ class RecorderConfig:
 class WorldConfig:
     """The simulated world; only a rig that has this table is simulated."""
 
-    devices: tuple[Literal["hand", "skin"], ...] = ("hand", "skin")
-    """Which devices are simulated; the others are the real ones that `[hand]` and `[skin]` name."""
+    devices: tuple[Device, ...] = ("hand", "skin")
+    """Which devices are simulated, where a rig file does not say it all it has; the others are real ones."""
     seed: int = 7
     object: str = "pringle"
     plug_fit: Literal["loose", "medium", "tight"] = "medium"
@@ -149,11 +156,23 @@ class WorldConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveEncoderConfig:
+    """A pretrained encoder that reads the (first) skin live; only a rig that has this table runs one."""
+
+    run: str = ""
+    """Run folder of `skin-teleop pretrain`, or a file of `skin-teleop export-onnx`; from where the rig is started."""
+    name: str = "embedding"
+    """Name of its stream."""
+    baseline: str = ""
+    """File of `skin-teleop zero-skin`; without one, the first 0.8 s in which nothing touches the skin."""
+
+
+@dataclass(frozen=True, slots=True)
 class SupervisorConfig:
     """What `skin-teleop up` does when a process of the rig dies."""
 
     restarts_per_minute: int = 3
-    """How often in a minute a dead recorder, skin or server is started again; 0 ends the rig with the first death."""
+    """How often in a minute a dead recorder, skin, server or encoder is started again; 0 ends the rig with the first death."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,27 +182,64 @@ class Rig:
     schema: Literal["skin_teleop.rig/1"]
     name: str
     hand: HandConfig = field(default_factory=HandConfig)
+    second_hand: HandConfig | None = None
+    """The hand of the other side, on a rig of two."""
     skin: SkinConfig = field(default_factory=SkinConfig)
+    second_skin: SkinConfig | None = None
+    """What the second hand wears; it may be bare."""
     server: ServerConfig = field(default_factory=ServerConfig)
     recorder: RecorderConfig = field(default_factory=RecorderConfig)
     supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)
     world: WorldConfig | None = None
+    encoder: LiveEncoderConfig | None = None
 
     @property
     def processes(self) -> tuple[str, ...]:
         """Processes of this rig in the order in which they start; they stop in reverse."""
-        devices = ("hand", "skin", "server")
+        devices = (*self.hands, *self.skins, "server", *(("encoder",) if self.encoder else ()))
         return ("recorder", "world", *devices) if self.world else ("recorder", *devices)
 
-    def simulates(self, device: Literal["hand", "skin"]) -> bool:
+    @property
+    def hands(self) -> dict[str, HandConfig]:
+        """The hands by the name of their table, which is that of their process too."""
+        return {"hand": self.hand} | ({"second_hand": self.second_hand} if self.second_hand else {})
+
+    @property
+    def skins(self) -> dict[str, SkinConfig]:
+        """The skins by the name of their table and process."""
+        return {"skin": self.skin} | ({"second_skin": self.second_skin} if self.second_skin else {})
+
+    def seen_by(self, device: str) -> Rig:
+        """The rig as one of its devices sees it: `second_hand` and `second_skin` find theirs in the first place.
+
+        A bare second hand is seen with the kit of its side. Raises ConfigError for a device that the rig has not.
+        """
+        if device not in (*self.hands, *self.skins):
+            raise ConfigError(
+                f"{device} of rig {self.name} was asked for", found="no such table", next_step=f"add [{device}]"
+            )
+        if self.second_hand is None or not device.startswith("second_"):
+            return self
+        skin = self.second_skin or SkinConfig(layout=own_layout(self.second_hand))
+        return dataclasses.replace(self, hand=self.second_hand, second_hand=None, skin=skin, second_skin=None)
+
+    def wrist_stream(self, hand: str) -> str:
+        """Name of the stream of a hand's wrist targets, for the name of its table."""
+        return "wrist" if hand == "hand" else f"{self.hands[hand].name}_wrist"
+
+    def simulates(self, device: str) -> bool:
         """Whether a device of this rig stands in the simulated world."""
         return self.world is not None and device in self.world.devices
 
     def on_free_ports(self) -> Rig:
         """The same rig on ports that are free now, so that several simulated rigs can stand beside each other."""
-        url = f"ws://127.0.0.1:{free_port()}" if self.simulates("skin") else self.skin.url
-        skin = dataclasses.replace(self.skin, url=url)
-        return dataclasses.replace(self, skin=skin, server=dataclasses.replace(self.server, port=free_port()))
+        server = dataclasses.replace(self.server, port=free_port())
+        skin, second = self.skin, self.second_skin
+        if self.simulates("skin"):
+            skin = dataclasses.replace(skin, url=f"ws://127.0.0.1:{free_port()}")
+        if second is not None and self.simulates("second_skin"):
+            second = dataclasses.replace(second, url=f"ws://127.0.0.1:{free_port()}")
+        return dataclasses.replace(self, skin=skin, second_skin=second, server=server)
 
     def with_recordings_in(self, folder: Path) -> Rig:
         """The same rig with sessions written into another folder."""
@@ -233,37 +289,81 @@ def _parse(text: str, source: str) -> Rig:
         rig = msgspec.convert(plain, Rig)
     except msgspec.ValidationError as error:
         raise ConfigError(f"rig {source} has a wrong value", found=str(error)) from error
-    rig = _completed(rig, plain)
-    _check(rig, source)
-    return dataclasses.replace(rig, skin=_with_mounting(rig.skin, source))
+    rig = _completed(rig, plain, source)
+    check_rig(rig, source)
+    second = _with_mounting(rig.second_skin, source, "second_skin") if rig.second_skin else None
+    return dataclasses.replace(rig, skin=_with_mounting(rig.skin, source, "skin"), second_skin=second)
 
 
-def _with_mounting(skin: SkinConfig, source: str) -> SkinConfig:
+def _with_mounting(skin: SkinConfig, source: str, table: str) -> SkinConfig:
     if skin.mounted:
-        raise ConfigError(f"rig {source}: skin.mounted", found="a table", allowed="skin.pad_map, which fills it")
+        raise ConfigError(f"rig {source}: {table}.mounted", found="a table", allowed=f"{table}.pad_map, which fills it")
     mounted = read_pad_map(skin.pad_map, skin.layout) if skin.pad_map else {}
     return dataclasses.replace(skin, mounted=mounted)
 
 
-def _completed(rig: Rig, plain: Mapping[str, Any]) -> Rig:
-    """The rig with what its file left to the hand's model: the knuckles' height, the taxel table, the wrist's home."""
-    hand, skin, server = rig.hand, rig.skin, rig.server
-    if "finger_joint1_z_m" not in plain.get("hand", {}):
-        hand = dataclasses.replace(hand, finger_joint1_z_m=float(hand_model(hand.model).joint_xyz_m[0, 1, 2]))
-    if is_left(hand.model) and "layout" not in plain.get("skin", {}):
-        skin = dataclasses.replace(skin, layout="xela_ah_left")
-    if is_left(hand.model) and "wrist_home_rpy_deg" not in plain.get("server", {}):
-        server = dataclasses.replace(server, wrist_home_rpy_deg=LEFT_WRIST_HOME_RPY_DEG)
-    return dataclasses.replace(rig, hand=hand, skin=skin, server=server)
+def _completed(rig: Rig, plain: Mapping[str, Any], source: str) -> Rig:
+    """The rig with what its file left open: what follows from the hands' models, and which devices are simulated."""
+    if rig.second_skin is not None and rig.second_hand is None:
+        raise ConfigError(
+            f"rig {source}: second_skin", found="no second_hand that wears it", next_step="add [second_hand]"
+        )
+    given = {table: plain.get(table, {}) for table in ("hand", "second_hand", "skin", "second_skin", "world")}
+    devices: dict[str, Any] = {table: _fitted(hand, given[table]) for table, hand in rig.hands.items()} | {
+        table: _on_its_side(skin, rig.hands[wearer(table)], given[table]) for table, skin in rig.skins.items()
+    }
+    world = rig.world
+    if world is not None and "devices" not in given["world"]:
+        world = dataclasses.replace(world, devices=cast(tuple[Device, ...], (*rig.hands, *rig.skins)))
+    server = _server_completed(rig, plain.get("server", {}))
+    return dataclasses.replace(rig, **devices, server=server, world=world)
+
+
+def wearer(skin: str) -> str:
+    """Table of the hand that wears a skin: the second hand the second one."""
+    return skin.replace("skin", "hand")
+
+
+def own_layout(hand: HandConfig) -> str:
+    """Taxel table of the kit for a hand's side."""
+    return "xela_ah_left" if is_left(hand.model) else "xela_ah_right"
+
+
+def _fitted(hand: HandConfig, given: Mapping[str, Any]) -> HandConfig:
+    if "finger_joint1_z_m" in given:
+        return hand
+    return dataclasses.replace(hand, finger_joint1_z_m=float(hand_model(hand.model).joint_xyz_m[0, 1, 2]))
+
+
+def _on_its_side(skin: SkinConfig, hand: HandConfig, given: Mapping[str, Any]) -> SkinConfig:
+    return skin if "layout" in given else dataclasses.replace(skin, layout=own_layout(hand))
+
+
+def _server_completed(rig: Rig, given: Mapping[str, Any]) -> ServerConfig:
+    """Homes of the wrists by their sides; with two hands, the operator's hand that drives the first is its side's."""
+    left, right_home = is_left(rig.hand.model), ServerConfig().wrist_home_rpy_deg
+    x, y, z = rig.server.wrist_home_m
+    own: dict[str, Any] = {"wrist_home_rpy_deg": LEFT_WRIST_HOME_RPY_DEG if left else right_home}
+    if rig.second_hand is not None:
+        second_left = is_left(rig.second_hand.model)
+        own |= {
+            "driven_hand": "left" if left else "right",
+            "second_wrist_home_m": (x, y + (SECOND_WRIST_AWAY_M if second_left else -SECOND_WRIST_AWAY_M), z),
+            "second_wrist_home_rpy_deg": LEFT_WRIST_HOME_RPY_DEG if second_left else right_home,
+        }
+    return dataclasses.replace(rig.server, **{key: value for key, value in own.items() if key not in given})
 
 
 _TABLES: dict[str, type] = {
     "hand": HandConfig,
     "skin": SkinConfig,
+    "second_hand": HandConfig,
+    "second_skin": SkinConfig,
     "server": ServerConfig,
     "recorder": RecorderConfig,
     "supervisor": SupervisorConfig,
     "world": WorldConfig,
+    "encoder": LiveEncoderConfig,
 }
 
 
@@ -291,54 +391,3 @@ def _nearest(asked: str, prefix: str, allowed: list[str]) -> str | None:
         key for key in every if key.rpartition(".")[2] == asked.rpartition(".")[2]
     ]
     return f"did you mean {alike[0]}?" if alike else None
-
-
-def _hand_ranges(hand: HandConfig) -> Iterator[tuple[str, float, float, float]]:
-    """What the control law is built of: name, value and range of every number."""
-    for name, gains, highest in (
-        ("stiffness_nm_per_rad", hand.stiffness_nm_per_rad, 20.0),
-        ("damping_nm_s_per_rad", hand.damping_nm_s_per_rad, 1.0),
-        ("thumb_stiffness_nm_per_rad", hand.thumb_stiffness_nm_per_rad, 20.0),
-        ("thumb_damping_nm_s_per_rad", hand.thumb_damping_nm_s_per_rad, 1.0),
-    ):
-        yield from ((f"hand.{name}", gain, 0.0, highest) for gain in gains)
-    yield "hand.max_speed_rad_per_s", hand.max_speed_rad_per_s, 0.01, 20.0
-    yield "hand.gravity_palm_m_s2, its length", math.hypot(*hand.gravity_palm_m_s2), 0.0, 10.0
-
-
-def _check(rig: Rig, source: str) -> None:
-    hand_model(rig.hand.model, rig.hand.finger_joint1_z_m)
-    if rig.hand.hardware_version and rig.hand.hardware_version not in rig.hand.model:
-        raise ConfigError(
-            f"rig {source}: hand.hardware_version", found=rig.hand.hardware_version, allowed=rig.hand.model
-        )
-    skin_layout(rig.skin.layout)
-    if is_left(rig.hand.model) != is_left(rig.skin.layout):
-        raise ConfigError(
-            f"rig {source}: skin.layout", found=rig.skin.layout, allowed=f"the kit of the same side as {rig.hand.model}"
-        )
-    if rig.skin.geometry not in GEOMETRIES:
-        raise ConfigError(f"rig {source}: skin.geometry", found=rig.skin.geometry, allowed=", ".join(GEOMETRIES))
-    for name, value, low, high in (
-        *_hand_ranges(rig.hand),
-        ("server.port", rig.server.port, 1, 65535),
-        ("hand.device_id", rig.hand.device_id, 0, 3),
-        ("hand.period_ms", rig.hand.period_ms, 1, 20),
-        ("hand.throttle_above_c", rig.hand.throttle_above_c, 30, 100),
-        ("hand.shut_off_above_c", rig.hand.shut_off_above_c, rig.hand.throttle_above_c + 1, 110),
-        ("skin.tick_hz", rig.skin.tick_hz, 1, 400),
-        ("hand.hold_after_ms", rig.hand.hold_after_ms, 10, 1000),
-        ("hand.relax_after_ms", rig.hand.relax_after_ms, rig.hand.hold_after_ms, 10_000),
-        ("recorder.batch_ms", rig.recorder.batch_ms, 5, 100),
-        ("supervisor.restarts_per_minute", rig.supervisor.restarts_per_minute, 0, 20),
-    ):
-        if not low <= value <= high:
-            raise ConfigError(f"rig {source}: {name}", found=str(value), allowed=f"{low} to {high}")
-    if rig.world is not None and not rig.world.devices:
-        raise ConfigError(f"rig {source}: world.devices", found="none", allowed="hand, skin or both; or no [world]")
-    if rig.skin.source == "raw_can" and not (rig.skin.can_channels and rig.skin.id_map):
-        raise ConfigError(
-            f"rig {source}: skin.source", found="raw_can", allowed="with skin.can_channels and skin.id_map"
-        )
-    if urlsplit(rig.skin.url).scheme not in ("ws", "wss"):
-        raise ConfigError(f"rig {source}: skin.url", found=rig.skin.url, allowed="ws://host:port or wss://host:port")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -54,21 +55,40 @@ def run(options: argparse.Namespace) -> int:
         return _drivers(options)
     if options.what in STORAGE:
         return _storage(options)
+    return _teleop(options)
+
+
+def _teleop(options: argparse.Namespace) -> int:
     figures = bench_teleop(options.seconds)
     table = Table("ms", "p50", "p99", "p50 to echo", "p99 to echo", box=None, header_style="dim")
-    for name in ("echo_ms", "pose_to_target_ms", "pose_to_can_ms"):
-        row, ratio = figures[name], figures["ratio_to_echo"].get(name, {"p50": 1.0, "p99": 1.0})
-        cells = (f"{row['p50']:.2f}", f"{row['p99']:.2f}", f"{ratio['p50']:.2f}", f"{ratio['p99']:.2f}")
+    echo = figures["echo_ms"]
+    for name in ("echo_ms", "pose_to_target_ms", "pose_to_can_ms", "page_to_can_ms"):
+        row = figures[name]
+        if row is None:
+            continue
+        cells = [f"{row[key]:.2f}" for key in ("p50", "p99")] + [f"{row[key] / echo[key]:.2f}" for key in row]
         table.add_row(name.removesuffix("_ms").replace("_", " "), *cells)
     Console().print(table)
     Console().print(
-        f"{figures['poses']} poses at 72 Hz with recording on, realtime factor {figures['realtime_factor']:.2f}, "
+        f"{figures['poses']} poses at {figures['rate_hz']:.0f} Hz with recording on, "
+        f"realtime factor {figures['realtime_factor']:.2f}, load average {figures['load_average']:.1f}, "
         f"target p99 exceeds the echo's p99 by {figures['target_added_p99_to_echo_p50']:.1f} echo medians",
         highlight=False,
     )
+    Console().print(_page_line(figures), highlight=False)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
+
+
+def _page_line(figures: dict[str, Any]) -> str:
+    if figures["page_to_can_ms"] is None:
+        return f"page not measured: {figures['page_absent_because']}"
+    return (
+        f"page: {figures['page_poses_per_s']:.0f} poses a second, encoding p99 {figures['page_encode_ms_p99']:.2f} ms, "
+        f"growth in kB a minute: page {figures['page_heap_growth_kb_per_min']:.0f} of objects, "
+        f"{figures['page_process_growth_kb_per_min']:.0f} resident, server {figures['server_growth_kb_per_min']:.0f}"
+    )
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from server.client_files import ClientFiles
-from skin_teleop.cli.doctor_devices import Finding, devices
+from skin_teleop.cli.doctor_devices import Finding, devices, in_words
 from skin_teleop.errors import MissingPartError
 from skin_teleop.native_build import compiler
 from skin_teleop.rig import Rig, load_rig
@@ -59,9 +59,10 @@ def examine(rig: Rig) -> Iterator[Finding]:
     yield _runtime_folder()
     yield _disk(Path(rig.recorder.folder))
     yield from devices(rig)
-    if rig.simulates("skin") and rig.skin.source == "xela_server":
-        address = urlsplit(rig.skin.url)
-        yield _free_port("simulated skin", address.hostname or "127.0.0.1", address.port or 80, "the port in skin.url")
+    for table, skin in rig.skins.items():
+        if rig.simulates(table) and skin.source == "xela_server":
+            address, what = urlsplit(skin.url), f"simulated {in_words(table)}"
+            yield _free_port(what, address.hostname or "127.0.0.1", address.port or 80, f"the port in {table}.url")
     yield _free_port("server port", rig.server.host, rig.server.port, "server.port")
     yield _compiler()
     yield _headset_client()

@@ -45,10 +45,17 @@ def devices(rig: Rig) -> Iterator[Finding]:
     """Every device of a rig, from the cable inwards."""
     yield from can_interfaces(_ip_links(), rig)
     yield from serial_ports()
-    if not rig.simulates("hand"):
-        yield hand(rig.hand)
-    if not rig.simulates("skin") and rig.skin.source == "xela_server":
-        yield skin_server(rig.skin.url)
+    for table, config in rig.hands.items():
+        if not rig.simulates(table):
+            yield hand(config, in_words(table))
+    for table, skin in rig.skins.items():
+        if not rig.simulates(table) and skin.source == "xela_server":
+            yield skin_server(skin.url, in_words(table))
+
+
+def in_words(table: str) -> str:
+    """A device as a person calls it: `second_hand` is the second hand."""
+    return table.replace("_", " ")
 
 
 def _ip_links() -> list[dict[str, Any]]:
@@ -64,11 +71,12 @@ def _ip_links() -> list[dict[str, Any]]:
 
 def can_interfaces(links: list[dict[str, Any]], rig: Rig) -> Iterator[Finding]:
     """Every channel that the rig wants, against what the kernel has (objects of `ip -details -json link`)."""
-    wanted = [(rig.hand.can_interface, rig.hand.can_channel, rig.hand.bitrate)]
-    if rig.skin.source == "raw_can":
-        wanted += [(rig.skin.can_interface, channel, rig.skin.can_bitrate) for channel in rig.skin.can_channels]
+    wanted = [(config.can_interface, config.can_channel, config.bitrate) for config in rig.hands.values()]
+    for skin in rig.skins.values():
+        if skin.source == "raw_can":
+            wanted += [(skin.can_interface, channel, skin.can_bitrate) for channel in skin.can_channels]
     present = {link["ifname"]: link for link in links}
-    for interface, channel, bitrate in wanted:
+    for interface, channel, bitrate in dict.fromkeys(wanted):
         if interface == "slcan":
             yield _serial_adapter(channel)
         elif interface != "socketcan":
@@ -129,9 +137,9 @@ def serial_port(device: str, vid: int | None, pid: int | None, description: str)
     return Finding(device, "ok", description, fix)
 
 
-def hand(config: HandConfig) -> Finding:
+def hand(config: HandConfig, name: str = "hand") -> Finding:
     """Which hand answers on the bus, how warm it is, and whether it is the rig file's."""
-    what = f"hand on {config.can_channel}"
+    what = f"{name} on {config.can_channel}"
     try:
         bus = open_bus(config)
     except DeviceError as error:
@@ -143,7 +151,7 @@ def hand(config: HandConfig) -> Finding:
     info = next((event for event in events if isinstance(event, HandInfo)), None)
     serial = next((event.text for event in events if isinstance(event, SerialNumber)), "")
     if info is None and not serial:
-        return Finding(what, "fault", "no answer", "switch its supply on; check cable, termination and hand.device_id")
+        return Finding(what, "fault", "no answer", "switch its supply on; check cable, termination and device_id")
     hottest = max((max(e.celsius) for e in events if isinstance(e, FingerTemperature)), default=None)
     version = f"hardware {info.hardware_version >> 8}.{info.hardware_version & 0xFF}" if info else "no info reply"
     found = f"{version}, serial number {serial or 'not told'}, hottest joint {hottest} degC"
@@ -166,8 +174,9 @@ def _ask(link: HandLink) -> list[HandEvent]:
     return events
 
 
-def skin_server(url: str) -> Finding:
+def skin_server(url: str, name: str = "skin") -> Finding:
     """Which sensors the vendor's server streams."""
+    what = f"{name} server"
     start = "start it: xela_server -f /etc/xela/xServ.ini; the skin's second USB cable carries its 5 V supply"
     try:
         with connect(url, open_timeout=ANSWER_S, max_size=MAX_FRAME_BYTES, compression=None, proxy=None) as server:
@@ -175,9 +184,9 @@ def skin_server(url: str) -> Finding:
             while frame is None:  # the first frame is a welcome
                 frame = parse_server_frame(server.recv(timeout=2 * ANSWER_S, decode=False))
     except (OSError, WebSocketException, WireError) as error:
-        return Finding("skin server", "fault", f"{url}: {str(error) or type(error).__name__}", start)
+        return Finding(what, "fault", f"{url}: {str(error) or type(error).__name__}", start)
     models = ", ".join(f"{sensor.model or '?'} ({len(sensor.flux)} taxels)" for sensor in frame.sensors)
     found = f"{url}: version {frame.version}, {models}"
     if len(frame.flux) != N_TAXELS:
-        return Finding("skin server", "fault", found, f"its xServ.ini should give {N_TAXELS} taxels in all")
-    return Finding("skin server", "ok", found)
+        return Finding(what, "fault", found, f"its xServ.ini should give {N_TAXELS} taxels in all")
+    return Finding(what, "ok", found)

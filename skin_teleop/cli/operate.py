@@ -44,7 +44,11 @@ class Recording:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `operate`."""
-    parser.add_argument("trace", type=Path, help=".npz with keypoints (T,25,3) or pose (T,25,7) in m, and t in s")
+    parser.add_argument(
+        "trace",
+        type=Path,
+        help=".npz with keypoints (T,25,3) or pose (T,25,7) in m, and t in s; or .frames as a page saves",
+    )
     parser.add_argument("--rig", help="start this rig for the trace (`simulated`, or a TOML file)")
     parser.add_argument("--out", type=Path, help="with --rig: folder for the session")
     parser.add_argument("--url", default="ws://127.0.0.1:8040/ws/operator", help="without --rig: the operator's socket")

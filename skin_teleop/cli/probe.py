@@ -11,8 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dataset_tools.reader import open_session
+from dataset_tools.labels import Label, LabelStore
+from dataset_tools.reader import Session, open_session
+from encoder.recording_cache import cached_recording
 from encoder.session_data import TactileRecording, load_recording
+from encoder.splits import LeaveOut
 from encoder.training_extra import require_training_extra
 
 
@@ -41,9 +44,30 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def load_recordings(sessions: Sequence[str]) -> list[TactileRecording]:
-    """Read session folders; raises SessionError for one that cannot be used."""
-    return [load_recording(open_session(path)) for path in sessions]
+def load_recordings(sessions: Sequence[str], cache: Path | None = None) -> list[TactileRecording]:
+    """Read sessions or packs, by way of a cache folder if one is named; raises SessionError for an unusable one."""
+    opened = [(session, _labels(session)) for session in map(open_session, sessions)]
+    if cache is None:
+        return [load_recording(session, labels) for session, labels in opened]
+    return [cached_recording(session, labels, cache) for session, labels in opened]
+
+
+def add_leave_out(parser: argparse.ArgumentParser) -> None:
+    """Options that say which recordings nothing may be learnt from, and where decoded ones are kept."""
+    parser.add_argument("--leave-objects", default="", metavar="A,B", help="objects that nothing is learnt from")
+    parser.add_argument("--leave-sessions", default="", metavar="A,B", help="session names that nothing is learnt from")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded recordings here, mapped into memory")
+
+
+def leave_out_of(options: argparse.Namespace) -> LeaveOut:
+    """What those options say."""
+    texts = (options.leave_objects, options.leave_sessions)
+    return LeaveOut(*(tuple(filter(None, text.split(","))) for text in texts))
+
+
+def _labels(session: Session) -> list[Label]:
+    """Labels that stand beside the data; a session in an object store is read without."""
+    return LabelStore(session).current() if isinstance(session.place, Path) else []
 
 
 def probe_table(probe: dict[str, dict[str, float | str]]) -> Table:

@@ -18,19 +18,23 @@ from pathlib import Path
 from typing import cast
 
 from skin_teleop.errors import ConfigError, SkinTeleopError
-from skin_teleop.rig import Rig, saved_rig
+from skin_teleop.rig import saved_rig
 
 PROCESSES = {
     "hand": "drivers.allegro.node",
+    "second_hand": "drivers.allegro.node",
     "skin": "drivers.uskin.node",
+    "second_skin": "drivers.uskin.node",
     "world": "drivers.simulated.world_process",
     "recorder": "dataset_tools.recorder",
     "server": "server.process",
+    "encoder": "encoder.node",
 }
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 
-RunProcess = Callable[[Rig, Path, threading.Event], None]
+RunProcess = Callable[..., None]
+"""Takes Rig, Path and threading.Event; the nodes of second devices also the device's name."""
 
 
 def _leave_with_parent(parent_pid: int) -> None:
@@ -52,8 +56,9 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda *_: stop.set())
     _leave_with_parent(parent_pid)
     run = cast(RunProcess, import_module(PROCESSES[name]).run)
+    which = (name,) if name.startswith("second_") else ()
     try:
-        run(saved_rig(runtime), runtime, stop)
+        run(saved_rig(runtime), runtime, stop, *which)
     except SkinTeleopError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1

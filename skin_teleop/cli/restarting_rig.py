@@ -24,8 +24,8 @@ class RestartingRig(RunningRig):
 
     def check(self) -> None:
         """Look at every process and never wait; raises ProcessDied when one that died may not be started again."""
-        dead = [name for name, child in self._children.items() if child.poll() is not None and name not in self._due_s]
-        for name in sorted(dead, key=lambda name: name != "hand"):
+        dead = [name for name in self._dead() if name not in self._due_s]
+        for name in sorted(dead, key=lambda name: name not in self.rig.hands):
             self._bury(name)
         for name in [name for name, due_s in self._due_s.items() if time.monotonic() >= due_s]:
             del self._due_s[name]
@@ -56,6 +56,6 @@ class RestartingRig(RunningRig):
         (self.runtime / f"{name}.ready").unlink(missing_ok=True)
         self._returning.discard(name)
         if name == "server":
-            self._make_hand_safe(name)
+            self._make_hands_safe(name)
         self._keeper.died(name, exit_code, pause_s)
         self._due_s[name] = time.monotonic() + pause_s

@@ -13,7 +13,7 @@ from pathlib import Path
 from skin_teleop.bus import CommandSender, Latest, RecorderFeed
 from skin_teleop.messages import Event, RecorderCommand, RecorderStatus
 
-RESTARTABLE = ("recorder", "skin", "server")
+RESTARTABLE = ("recorder", "skin", "second_skin", "server", "encoder")
 WINDOW_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 

@@ -48,7 +48,7 @@ class RunningRig:
         self.token = secrets.token_urlsafe(18)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._exit_codes: dict[str, int] = {}
-        self._hand_watch: HandWatch | None = None
+        self._hand_watches: list[HandWatch] = []
 
     @property
     def server_url(self) -> str:
@@ -91,8 +91,9 @@ class RunningRig:
                 )
             time.sleep(0.02)
         logger.info("%s serves (process %d)", name, self._children[name].pid)
-        if name == "hand":
-            self._hand_watch = HandWatch(self.runtime, f"{self.rig.hand.name}_health", self._children[name])
+        if name in self.rig.hands:
+            stream = f"{self.rig.hands[name].name}_health"
+            self._hand_watches.append(HandWatch(self.runtime, name, stream, self._children[name]))
 
     def _spawn(self, name: str) -> None:
         with (self.runtime / f"{name}.log").open("ab") as log:
@@ -115,38 +116,46 @@ class RunningRig:
         return " | ".join(text.splitlines()[-lines:]) or "nothing was logged"
 
     def check(self) -> None:
-        """Raise ProcessDied if a process has ended, after making the hand safe and sealing what was recorded."""
-        all_dead = [name for name, child in self._children.items() if child.poll() is not None]
+        """Raise ProcessDied if a process has ended, after making the hands safe and sealing what was recorded."""
+        all_dead = self._dead()
         if all_dead:
-            self._end_after("hand" if "hand" in all_dead else all_dead[0])
+            self._end_after(min(all_dead, key=lambda name: name not in self.rig.hands))
+
+    def _dead(self) -> list[str]:
+        return [name for name, child in self._children.items() if child.poll() is not None]
 
     def _end_after(self, dead: str) -> NoReturn:
         words = self.last_words(dead)
-        self._make_hand_safe(dead)
+        self._make_hands_safe(dead)
         self.stop()
+        hands = "both hands were" if len(self.rig.hands) > 1 else "the hand was"
         raise ProcessDied(
-            f"the {dead} process of rig {self.rig.name} died; the hand was made safe and the session sealed",
+            f"the {dead} process of rig {self.rig.name} died; {hands} made safe and the session sealed",
             found=f"exit code {self._exit_codes[dead]}; it said: {words}",
             next_step="skin-teleop doctor, then skin-teleop sessions to see what was kept",
         )
 
-    def _make_hand_safe(self, dead: str) -> None:
-        if dead != "hand":
-            sender = CommandSender(self.runtime, "hand")
-            sender.send(HandCommand("stop", f"the {dead} process died"))
-            sender.close()
-            return
-        self._stop_hand_from_outside()
+    def _make_hands_safe(self, dead: str) -> None:
+        """From outside where the node is dead, by an order where it lives; the dead first."""
+        gone = [hand for hand in self.rig.hands if hand in self._dead()]
+        for hand in gone:
+            self._stop_from_outside(hand)
+        for hand in self.rig.hands:
+            if hand not in gone:
+                sender = CommandSender(self.runtime, hand)
+                sender.send(HandCommand("stop", f"the {dead} process died"))
+                sender.close()
 
-    def _stop_hand_from_outside(self) -> None:
+    def _stop_from_outside(self, hand: str) -> None:
         """Zero torque, servo off, period 0 in the place of a node that cannot send them any more."""
         os.environ["SKIN_TELEOP_RUNTIME"] = str(self.runtime)
+        config = self.rig.hands[hand]
         try:
-            bus = open_bus(self.rig.hand)
-            safe_stop(bus, self.rig.hand.device_id)
+            bus = open_bus(config)
+            safe_stop(bus, config.device_id)
             bus.shutdown()
         except (DeviceError, OSError) as error:
-            logger.error("the hand could not be made safe from outside: %s; cut its power", error)
+            logger.error("%s could not be made safe from outside: %s; cut its power", config.name, error)
 
     def wait(self) -> None:
         """Stay until a process dies (raises ProcessDied) or the caller is interrupted."""
@@ -156,8 +165,8 @@ class RunningRig:
 
     def stop(self) -> None:
         """End every process in reverse order, so that the hand leaves before the world and the recorder seals last."""
-        if self._hand_watch is not None:
-            self._hand_watch.close()
+        for watch in self._hand_watches:
+            watch.close()
         for name in reversed(list(self._children)):
             child = self._children[name]
             with contextlib.suppress(ProcessLookupError):
@@ -168,8 +177,8 @@ class RunningRig:
                 logger.error("the %s process did not leave in time and is killed", name)
                 child.kill()
                 self._exit_codes[name] = child.wait()
-            if name == "hand" and self._exit_codes[name] < 0:
-                self._stop_hand_from_outside()
+            if name in self.rig.hands and self._exit_codes[name] < 0:
+                self._stop_from_outside(name)
         recorder_failed = self._exit_codes.get("recorder", 0) != 0
         self._children.clear()
         if recorder_failed and Path(self.rig.recorder.folder).is_dir():

@@ -13,6 +13,7 @@ from typing import NoReturn
 import segno
 
 from server.certificates import lan_addresses, machine_identity
+from server.hand_follower import driving_hands
 from server.invitations import ask_for_invitation
 from skin_teleop.cli.first_motion import confirm_first_motion
 from skin_teleop.cli.restarting_rig import RestartingRig
@@ -78,6 +79,10 @@ def _welcome(running: RunningRig) -> None:
     headset, desk = (ask_for_invitation(local, running.token, authority) for _ in range(2))
     address = f"{(reachable or [local])[0]}#t={headset.token}"
     print(f"rig        {running.rig.name}: {', '.join(running.rig.processes)}")
+    for table, side in driving_hands(running.rig).items():
+        hand = running.rig.hands[table]
+        where = "simulated" if running.rig.simulates(table) else f"{hand.can_interface} {hand.can_channel}"
+        print(f"hand       {hand.name}: {hand.model}, {where}, id {hand.device_id}, driven by the {side} hand")
     print(f"headset    {address}")
     for other in reachable[1:]:
         print(f"           {other} (the same server)")

@@ -58,6 +58,7 @@ VERBS = (
     Verb("validate-skin", "compare a simulated and a real recording of the skin", "skin_teleop.cli.validate_skin"),
     Verb("pretrain", "pretrain Sparsh-skin on sessions", "skin_teleop.cli.pretrain"),
     Verb("probe", "judge a pretrained encoder with frozen linear probes", "skin_teleop.cli.probe"),
+    Verb("benchmark", "what encoders bring with few labels, on recordings left out", "skin_teleop.cli.benchmark"),
     Verb("reconstruct", "draw the skin beside what the encoder still knows of it", "skin_teleop.cli.reconstruct"),
     Verb("embed", "write an encoder's embeddings beside sessions", "skin_teleop.cli.embed"),
     Verb("export-onnx", "write an encoder as an ONNX file, checked against torch", "skin_teleop.cli.export_onnx"),

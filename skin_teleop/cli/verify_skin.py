@@ -28,6 +28,7 @@ from skin_teleop.transforms import Array
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `verify-skin`."""
     parser.add_argument("--rig", required=True, help="rig file whose skin is verified; the rig itself is not started")
+    parser.add_argument("--second", action="store_true", help="the second hand's skin, on a rig of two hands")
     parser.add_argument("--out", type=Path, help="where the pad map (pad_map.toml) or the id map (skin.id_map) goes")
     parser.add_argument("--pads", default="", help="only these, separated by commas; others in --out are kept")
     parser.add_argument("--timeout-s", type=float, default=30.0, help="wait for a press so long, then go on, s")
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Guide, print a verdict for each pad and write the map; exit code 1 while a pad asked for is not verified."""
-    rig = load_rig(options.rig)
+    rig = load_rig(options.rig).seen_by("second_skin" if options.second else "skin")
     rig = rig.on_free_ports() if options.rehearse else rig
     config = dataclasses.replace(rig.skin, mounted={})
     layout = skin_layout(config.layout)

@@ -26,13 +26,14 @@ TICK_NS = NS_PER_S // 50
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `zero-skin`."""
     parser.add_argument("--rig", required=True, help="rig file whose skin is read; the rig itself may be up or not")
+    parser.add_argument("--second", action="store_true", help="the second hand's skin, on a rig of two hands")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long the skin is left alone, s")
     parser.add_argument("--out", type=Path, default=Path("skin_baseline.npz"), help="where the baseline is written")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print and write; exit code 1 when a taxel does not work or the skin was touched."""
-    config = load_rig(options.rig).skin
+    config = load_rig(options.rig).seen_by("second_skin" if options.second else "skin").skin
     stop = threading.Event()
     source = open_source(config, stop)
     source.start()
