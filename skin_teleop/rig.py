@@ -172,7 +172,7 @@ class SupervisorConfig:
     """What `skin-teleop up` does when a process of the rig dies."""
 
     restarts_per_minute: int = 3
-    """How often in a minute a dead recorder, skin, server or encoder is started again; 0 ends the rig with the first death."""
+    """How often in a minute a dead recorder, skin, server or encoder is started again; 0 ends the rig at the first."""
 
 
 @dataclass(frozen=True, slots=True)

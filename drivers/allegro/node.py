@@ -23,7 +23,6 @@ from drivers.allegro.reports import HandReports
 from drivers.allegro.safe_stop import NO_TORQUE, POWER_OFF, safe_stop
 from drivers.allegro.safety import UNPOWERED, SafetyMachine
 from drivers.allegro.startup import StartUp, power_on
-from skin_teleop.bus import announce_ready
 from skin_teleop.clock import ABSENT_NS, NS_PER_MS, NS_PER_S, Stamp, mono_ns
 from skin_teleop.hand import hand_model
 from skin_teleop.messages import HandHealth, JointState
@@ -48,24 +47,25 @@ DRAIN_FRAMES = 100
 log = logging.getLogger(__name__)
 
 
-def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
-    """Drive the hand until `stop` is set.
+def run(rig: Rig, runtime: Path, stop: threading.Event, device: str = "hand") -> None:
+    """Drive the hand until `stop` is set: the rig's first, or its `second_hand`.
 
     Raises DeviceError when the bus cannot be opened or has gone away, when the hand does not answer or say its version
     at the first start, or is another one than the rig file says; ConfigError when its calibration file does not know
     the hand. Whatever happens, the stop frames come last.
     """
-    bus = open_bus(rig.hand)
+    config, wrist = rig.hands[device], rig.wrist_stream(device)
+    bus = open_bus(config)
     try:
-        gravity = GravityCompensation(rig)
-        reports = HandReports(runtime, rig.hand.name, follows_wrist=gravity.follows_wrist)
+        gravity = GravityCompensation(rig.seen_by(device))
+        reports = HandReports(runtime, config.name, device, follows=wrist if gravity.follows_wrist else None)
         try:
             with _collecting_by_hand():
-                _HandLoop(rig.hand, HandLink(bus, rig.hand), reports, runtime, gravity).run(stop)
+                _HandLoop(config, HandLink(bus, config), reports, gravity).run(stop)
         finally:
-            sent = safe_stop(bus, rig.hand.device_id)
+            sent = safe_stop(bus, config.device_id)
             reports.close()
-            log.info("hand %s left without power, %d stop frames sent", rig.hand.name, sent)
+            log.info("hand %s left without power, %d stop frames sent", config.name, sent)
     finally:
         bus.shutdown()
 
@@ -89,13 +89,10 @@ def _collecting_by_hand() -> Iterator[None]:
 class _HandLoop:
     """Everything that happens on one received frame, in the order in which it must happen."""
 
-    def __init__(
-        self, config: HandConfig, link: HandLink, reports: HandReports, runtime: Path, gravity: GravityCompensation
-    ) -> None:
+    def __init__(self, config: HandConfig, link: HandLink, reports: HandReports, gravity: GravityCompensation) -> None:
         self._config = config
         self._link = link
         self._reports = reports
-        self._runtime = runtime
         self._gravity = gravity
         self._cycle = PoseCycle()
         self._use(None, "", calibration_file="")
@@ -224,7 +221,7 @@ class _HandLoop:
         self._act_on_transitions()
         if not self._ready:
             self._ready = True
-            announce_ready(self._runtime, "hand")
+            self._reports.ready()
 
     def _use(self, info: HandInfo | None, serial: str, calibration_file: str) -> None:
         """Take scales, limits and zero offsets of the hand that answered; the strictest while none has."""

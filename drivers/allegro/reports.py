@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drivers.allegro.safety import Transition
-from skin_teleop.bus import CommandInbox, Latest, Publisher, RecorderFeed
+from skin_teleop.bus import CommandInbox, Latest, Publisher, RecorderFeed, announce_ready
 from skin_teleop.errors import WireError
 from skin_teleop.messages import Event, HandCommand, HandHealth, JointState, JointTarget, WristTarget
 
@@ -19,16 +19,22 @@ log = logging.getLogger(__name__)
 
 
 class HandReports:
-    """Sockets of the hand node; `name` is the hand's instance name, which is its stream's."""
+    """Sockets of the hand node; `name` is the hand's instance name, which is its stream's, `device` its process'."""
 
-    def __init__(self, runtime: Path, name: str, *, follows_wrist: bool = False) -> None:
+    def __init__(self, runtime: Path, name: str, device: str = "hand", *, follows: str | None = None) -> None:
+        """Open them; `follows` is the stream of wrist targets of a hand that needs them."""
         self._name = name
+        self._runtime, self._device = runtime, device
         self._events = 0
-        self._inbox = CommandInbox(runtime, "hand")
+        self._inbox = CommandInbox(runtime, device)
         self._targets = Latest(runtime, "server", JointTarget, f"{name}_target")
-        self._wrist = Latest(runtime, "server", WristTarget, "wrist") if follows_wrist else None
+        self._wrist = Latest(runtime, "server", WristTarget, follows) if follows else None
         self._feed = RecorderFeed(runtime)
-        self._publisher = Publisher(runtime, "hand")
+        self._publisher = Publisher(runtime, device)
+
+    def ready(self) -> None:
+        """Say that the hand answers."""
+        announce_ready(self._runtime, self._device)
 
     def commands(self) -> Iterator[HandCommand]:
         """Every hand command waiting now."""

@@ -28,6 +28,7 @@ class LightHand:
         """(16,) rad; the hand begins in the middle of its range."""
         self.faults = WireFaults()
         self.device = CanDevice(config, lambda bus: FaultyBus(bus, self.faults))
+        self._turned_ns = mono_ns()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, name="light hand")
 
@@ -40,11 +41,16 @@ class LightHand:
         self._thread.join()
         self.device.close()
 
+    def turn(self) -> None:
+        """Answer the host, stream what is due, and let the joints turn by the time since the turn before."""
+        now_ns = mono_ns()
+        torque_nm = self.device.exchange(self.position_rad, now_ns)
+        step_rad = MOBILITY_RAD_PER_S_NM * torque_nm * (now_ns - self._turned_ns) / NS_PER_S
+        self.position_rad, self._turned_ns = self._model.clamp(self.position_rad + step_rad), now_ns
+
     def _live(self) -> None:
-        turn, before_ns = Ticker(TURN_NS), mono_ns()
-        while not self._stop.wait(turn.seconds_left()):
-            turn.advance()
-            now_ns = mono_ns()
-            torque_nm = self.device.exchange(self.position_rad, now_ns)
-            step_rad = MOBILITY_RAD_PER_S_NM * torque_nm * (now_ns - before_ns) / NS_PER_S
-            self.position_rad, before_ns = self._model.clamp(self.position_rad + step_rad), now_ns
+        ticker = Ticker(TURN_NS)
+        self._turned_ns = mono_ns()
+        while not self._stop.wait(ticker.seconds_left()):
+            ticker.advance()
+            self.turn()

@@ -16,15 +16,15 @@ from pathlib import Path
 
 from drivers.simulated.can_device import CanDevice
 from drivers.simulated.hand_mirror import HandMirror
+from drivers.simulated.light_second import SecondHand
 from drivers.simulated.raw_skin import RawSkinDevices
+from drivers.simulated.skin_devices import skin_devices
 from drivers.simulated.world import World
 from drivers.simulated.xela_server import XelaServer
-from drivers.uskin.id_map import read_id_map
 from skin_teleop.bus import Latest, Publisher, RecorderFeed, announce_ready
 from skin_teleop.clock import NS_PER_MS, NS_PER_S, mono_ns
 from skin_teleop.messages import ProcessStatus, WristTarget
 from skin_teleop.rig import Rig
-from skin_teleop.skin_layout import skin_layout
 
 MAX_BEHIND_NS = 30 * NS_PER_MS
 """What the world may be late and catch up; beyond that, simulated time slips."""
@@ -76,14 +76,15 @@ def _sleep_until(deadline_ns: int) -> int:
 def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
     """Serve the simulated hand on CAN and the simulated skin on its URL until `stop`.
 
-    A device that the rig does not simulate is left to its real end.
+    A device that the rig does not simulate is left to its real end. A second hand has no part in the world.
 
     Raises ConfigError for an unknown object and DeviceError when the CAN channel or the skin's port is taken.
     """
     world = World(rig)
     with contextlib.ExitStack() as parts:
         hand = parts.enter_context(contextlib.closing(_hand_device(rig, runtime)))
-        skin = parts.enter_context(contextlib.closing(_skin_devices(rig))) if rig.simulates("skin") else None
+        skin = parts.enter_context(contextlib.closing(skin_devices(rig.skin))) if rig.simulates("skin") else None
+        second = parts.enter_context(contextlib.closing(SecondHand(rig)))
         feed = parts.enter_context(contextlib.closing(RecorderFeed(runtime)))
         publisher = parts.enter_context(contextlib.closing(Publisher(runtime, "world")))
         wrist = parts.enter_context(contextlib.closing(Latest(runtime, "server", WristTarget, "wrist")))
@@ -91,11 +92,13 @@ def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
         log.info("the simulated world runs: %d ms control period, object %s", rig.hand.period_ms, world.object_name)
         pace = Pace(world.period_ns)
         while not stop.is_set():
+            second.turn()
             torque_nm = hand.exchange(world.joint_position_rad, world.time_ns)
             world.advance(torque_nm)
             while (ended_ns := world.ended_skin_period_ns) is not None:
                 pace.wait_for(ended_ns)
                 _serve_skin(world, skin, feed, publisher, wrist)
+                second.serve_skin()
             _report(pace, publisher)
             pace.wait()
     log.info("the simulated world stopped after %.1f simulated s", world.time_ns / NS_PER_S)
@@ -104,14 +107,6 @@ def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
 def _hand_device(rig: Rig, runtime: Path) -> CanDevice | HandMirror:
     """The simulated hand's end of the CAN bus, or what lets it follow the real hand."""
     return CanDevice(rig.hand) if rig.simulates("hand") else HandMirror(rig.hand, runtime)
-
-
-def _skin_devices(rig: Rig) -> XelaServer | RawSkinDevices:
-    """The simulated end of the rig's skin: the vendor's server, or controllers on raw CAN."""
-    layout = skin_layout(rig.skin.layout)
-    if rig.skin.source == "raw_can":
-        return RawSkinDevices(rig.skin, read_id_map(rig.skin.id_map, rig.skin.can_channels, layout))
-    return XelaServer(rig.skin.url, layout)
 
 
 def _serve_skin(

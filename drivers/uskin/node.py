@@ -18,27 +18,28 @@ from skin_teleop.rig import Rig
 log = logging.getLogger(__name__)
 
 
-def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
-    """Read the skin until `stop` is set; a server or bus that is away is tried again and again.
+def run(rig: Rig, runtime: Path, stop: threading.Event, device: str = "skin") -> None:
+    """Read the skin until `stop` is set, the rig's first or its `second_skin`; a source that is away is tried again.
 
     The process counts as ready with the first complete frame; nothing is published before it.
     """
-    client = open_source(rig.skin, stop)
-    reports = _SkinReports(runtime, rig.skin.name)
+    config = rig.skins[device]
+    client = open_source(config, stop)
+    reports = _SkinReports(runtime, config.name, device)
     try:
         client.start()
-        overruns = _tick(rig, runtime, client, reports, stop)
+        overruns = _tick(config.tick_hz, client, reports, stop)
         log.info(
-            "skin %s: %d frames, %d malformed, %d late ticks", rig.skin.name, client.frames, client.malformed, overruns
+            "skin %s: %d frames, %d malformed, %d late ticks", config.name, client.frames, client.malformed, overruns
         )
     finally:
         client.join()
         reports.close()
 
 
-def _tick(rig: Rig, runtime: Path, client: SkinSource, reports: _SkinReports, stop: threading.Event) -> int:
+def _tick(tick_hz: int, client: SkinSource, reports: _SkinReports, stop: threading.Event) -> int:
     """Publish on absolute deadlines until `stop`; returns how many ticks were missed."""
-    ticker = Ticker(NS_PER_S // rig.skin.tick_hz)
+    ticker = Ticker(NS_PER_S // tick_hz)
     ticks = 0
     while not stop.wait(ticker.seconds_left()):
         tick_ns = ticker.advance()
@@ -46,9 +47,9 @@ def _tick(rig: Rig, runtime: Path, client: SkinSource, reports: _SkinReports, st
         if not client.hold.has_data:
             continue
         if ticks == 0:
-            announce_ready(runtime, "skin")
+            reports.ready()
         reports.frame(client, tick_ns)
-        if ticks % rig.skin.tick_hz == 0:
+        if ticks % tick_hz == 0:
             client.check(tick_ns)
             reports.health(client, tick_ns)
             reports.clock(client)
@@ -59,11 +60,15 @@ def _tick(rig: Rig, runtime: Path, client: SkinSource, reports: _SkinReports, st
 class _SkinReports:
     """The node's ends on the rig's message bus."""
 
-    def __init__(self, runtime: Path, name: str) -> None:
-        self._name = name
+    def __init__(self, runtime: Path, name: str, device: str) -> None:
+        self._name, self._runtime, self._device = name, runtime, device
         self._events = self._readings = 0
         self._feed = RecorderFeed(runtime)
-        self._publisher = Publisher(runtime, "skin")
+        self._publisher = Publisher(runtime, device)
+
+    def ready(self) -> None:
+        """Say that the whole skin answers."""
+        announce_ready(self._runtime, self._device)
 
     def frame(self, client: SkinSource, tick_ns: int) -> None:
         """Publish the skin as it is at a tick (monotonic ns)."""

@@ -17,6 +17,7 @@ from server.operator_motion.demo_motion import RATE_HZ, minimum_jerk
 from server.operator_motion.human_hand import HandShape, hand_pose
 from server.retargeting.calibration import Segment
 from server.trace import Trace, TraceMark
+from skin_teleop.transforms import Array
 
 GO_S, HOLD_S = 0.5, 2.0
 
@@ -33,13 +34,13 @@ SHAPES: Mapping[Segment, HandShape] = {
 
 def calibration_trace(hold_s: float = HOLD_S) -> Trace:
     """The whole guide at 72 Hz, each shape held for `hold_s` and marked; the wrist at the origin of the space."""
-    angles, marks, t_s = [SHAPES["open"].angles()], list[TraceMark](), 0.0
+    poses, marks, before = list[Array](), list[TraceMark](), SHAPES["open"]
     for label, shape in SHAPES.items():
-        angles += _go(angles[-1], shape.angles())
-        t_s = len(angles) / RATE_HZ
-        angles += [shape.angles()] * round(hold_s * RATE_HZ)
-        marks += [TraceMark(t_s, label, "begin"), TraceMark((len(angles) - 1) / RATE_HZ, label, "end")]
-    pose = np.stack([hand_pose(row, np.zeros(3), np.eye(3)) for row in angles]).astype(np.float32)
+        poses += _go(before.angles(), shape.angles())
+        begin_s, before = len(poses) / RATE_HZ, shape
+        poses += [_pose(shape.angles())] * round(hold_s * RATE_HZ)
+        marks += [TraceMark(begin_s, label, "begin"), TraceMark((len(poses) - 1) / RATE_HZ, label, "end")]
+    pose = np.stack(poses).astype(np.float32)
     return Trace(pose, np.ones(len(pose), bool), np.arange(len(pose)) / RATE_HZ, tuple(marks))
 
 
@@ -50,13 +51,17 @@ def page_shapes() -> str:
 
 
 def _keypoints(shape: HandShape) -> list[list[float]]:
-    placed: list[list[float]] = hand_pose(shape.angles(), np.zeros(3), np.eye(3))[:, :3].round(4).tolist()
+    placed: list[list[float]] = _pose(shape.angles())[:, :3].round(4).tolist()
     return placed
 
 
-def _go(here: np.ndarray, there: np.ndarray) -> list[np.ndarray]:
+def _pose(angles_deg: Array) -> Array:
+    return hand_pose(angles_deg, np.zeros(3), np.eye(3))
+
+
+def _go(here: Array, there: Array) -> list[Array]:
     shares = minimum_jerk(np.linspace(0, 1, round(GO_S * RATE_HZ)))
-    return [here + share * (there - here) for share in shares]
+    return [_pose(here + share * (there - here)) for share in shares]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from skin_teleop.cli import bench_infer, bench_train
 from skin_teleop.cli.bench_hand import bench_hand
 from skin_teleop.cli.bench_proposals import bench_proposals, show_proposals
 from skin_teleop.cli.bench_retarget import bench_retarget
@@ -19,6 +20,7 @@ from skin_teleop.cli.bench_teleop import bench_teleop
 from skin_teleop.errors import ConfigError
 
 MIN_SECONDS = 2.0
+ENCODER = {"train": bench_train.run_bench, "infer": bench_infer.run_bench}
 DRIVERS = {"hand": (bench_hand, "hands"), "skin": (bench_skin, "sources")}
 """Function and the member of its figures that has one row for each device."""
 
@@ -27,14 +29,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of `bench`."""
     parser.add_argument(
         "what",
-        choices=("teleop", "retarget", "simulate", "proposals", *DRIVERS, *STORAGE),
+        choices=("teleop", "retarget", "simulate", "proposals", *ENCODER, *DRIVERS, *STORAGE),
         help="teleop: hand pose to CAN frame, beside a bare WebSocket echo; hand: the hand node's loop and codec; "
         "skin: the skin node from both sources; record: our log beside h5py, MCAP and Zarr append; windows: random "
         "windows of a pack beside a numpy memmap; simulate: the world with its skin beside its physics alone; "
-        "retarget: hand traces to joints, beside dex-retargeting; proposals: contact proposals beside scripts' labels",
+        "retarget: hand traces to joints, beside dex-retargeting; proposals: contact proposals beside scripts' labels; "
+        "train: windows a second of each objective beside the release's recipe; infer: from a frame to its embedding",
     )
     parser.add_argument(
-        "data", nargs="*", type=Path, metavar="DATA", help="hand traces (.npz) for retarget, folders for proposals"
+        "data",
+        nargs="*",
+        type=Path,
+        metavar="DATA",
+        help="hand traces (.npz) for retarget, folders for proposals, presets for train, sizes for infer",
     )
     parser.add_argument("--frames", type=int, default=300, help="most frames of each trace that retarget judges")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to measure, s")
@@ -45,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
     """Measure and print; every figure is from this run."""
     if options.seconds < MIN_SECONDS:
         raise ConfigError("--seconds", found=f"{options.seconds} s", allowed=f"at least {MIN_SECONDS} s")
+    if options.what in ENCODER:
+        return ENCODER[options.what](options)
     if options.what == "simulate":
         return _simulate(options)
     if options.what == "proposals":

@@ -70,9 +70,9 @@ def bench_page(running: RunningRig, seconds: float) -> dict[str, Any]:
         page.evaluate("bench.say({type: 'start_recording', object: 'none', plan: [], operator: 'anonymous'})")
         _until(page, running, lambda: recorder().state == "recording", "the recording")
         began = page.evaluate("bench.poses")
-        _wait(page, running, SETTLED * seconds)
+        _drive(page, running, SETTLED * seconds)
         first = _memory(page, browser, running)
-        _wait(page, running, (1 - SETTLED) * seconds)
+        _drive(page, running, (1 - SETTLED) * seconds)
         last = _memory(page, browser, running)
         encode_ms = np.array(page.evaluate("bench.encodeMs()"))[began:]
         page.evaluate("bench.say({type: 'stop_recording'})")
@@ -124,12 +124,14 @@ def _driven_page(running: RunningRig) -> Iterator[tuple[Any, Any]]:
             _until(page, running, lambda: page.evaluate("bench.poses > 10"), "the first poses")
             page.evaluate("bench.say({type: 'arm'})")
             page.keyboard.down("Space")
-            _until(
-                page, running, lambda: "follows" in (page.text_content("#state") or ""), "the robot to follow the page"
-            )
+            _until(page, running, lambda: _follows(page), "the robot to follow the page")
             yield page, browser
         finally:
             browser.close()
+
+
+def _follows(page: Any) -> bool:
+    return "follows" in (page.text_content("#state") or "")
 
 
 @contextmanager
@@ -151,7 +153,18 @@ def _wait(page: Any, running: RunningRig, seconds: float) -> None:
     until = time.monotonic() + seconds
     while (left_s := until - time.monotonic()) > 0:
         running.check()
-        page.wait_for_timeout(1000 * min(LOOK_S, left_s))
+        page.wait_for_timeout(1000 * min(LOOK_S, left_s))  # serves the browser's events too
+
+
+def _drive(page: Any, running: RunningRig, seconds: float) -> None:
+    """Wait, and hold again as a person would where a busy machine was silent for 100 ms and the robot let go."""
+    until = time.monotonic() + seconds
+    while (left_s := until - time.monotonic()) > 0:
+        _wait(page, running, min(LOOK_S, left_s))
+        if not _follows(page):
+            page.keyboard.up("Space")
+            _wait(page, running, 0.1)
+            page.keyboard.down("Space")
 
 
 def _until(page: Any, running: RunningRig, condition: Callable[[], bool], what: str) -> None:

@@ -85,11 +85,15 @@ def _draw(options: argparse.Namespace, plan: Plan) -> int:
 
 
 def _rig(name: str) -> Rig:
-    """The simulated rig that was asked for; raises ConfigError for one that talks to hardware."""
+    """The simulated rig that was asked for; raises ConfigError for one with hardware or two hands."""
     rig = load_rig(name)
     if rig.world is None:
         raise ConfigError(
             f"rig {name!r} was asked for", found="a rig that talks to hardware", allowed="a rig with a [world] table"
+        )
+    if rig.second_hand is not None:
+        raise ConfigError(
+            f"rig {name!r} was asked for", found="two hands", allowed="one: the scripts move a hand in the world"
         )
     return rig
 

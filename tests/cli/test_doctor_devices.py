@@ -12,8 +12,8 @@ import pytest
 from drivers.simulated.light_hand import LightHand
 from drivers.simulated.xela_server import XelaServer
 from skin_teleop.cli import doctor_devices
-from skin_teleop.cli.doctor_devices import can_interfaces, hand, serial_port, skin_server
-from skin_teleop.rig import HandConfig, Rig, free_port
+from skin_teleop.cli.doctor_devices import can_interfaces, devices, hand, serial_port, skin_server
+from skin_teleop.rig import HandConfig, Rig, free_port, load_rig
 from skin_teleop.skin_layout import skin_layout
 
 LAB = Rig(schema="skin_teleop.rig/1", name="lab")
@@ -102,3 +102,14 @@ def test_the_skin_server_tells_its_models():
         server.close()
     assert finding.state == "ok"
     assert "XR23AHRCPP (368 taxels)" in finding.found
+
+
+def test_a_second_hand_and_skin_are_named_and_a_shared_channel_is_looked_at_once(runtime, monkeypatch):
+    monkeypatch.setenv("SKIN_TELEOP_RUNTIME", str(runtime))
+    monkeypatch.setattr(doctor_devices, "ANSWER_S", 0.05)
+    rig = dataclasses.replace(load_rig("simulated_two_hands").on_free_ports(), world=None)
+    found = {finding.what: finding for finding in devices(rig)}
+    assert [what for what in found if what.startswith("CAN")] == ["CAN hand"]
+    wanted = ("hand on hand", "second hand on hand", "skin server", "second skin server")
+    assert [found[what].state for what in wanted] == ["fault"] * 4
+    assert rig.skins["second_skin"].url in found["second skin server"].found

@@ -11,7 +11,15 @@ import pytest
 
 from skin_teleop.cli.main import main
 from skin_teleop.cli.verbs import VERBS
-from skin_teleop.rig import HandConfig, RecorderConfig, ServerConfig, SkinConfig, SupervisorConfig, WorldConfig
+from skin_teleop.rig import (
+    HandConfig,
+    LiveEncoderConfig,
+    RecorderConfig,
+    ServerConfig,
+    SkinConfig,
+    SupervisorConfig,
+    WorldConfig,
+)
 
 ROOT = Path(__file__).parents[2]
 TABLES = {
@@ -21,6 +29,7 @@ TABLES = {
     "recorder": RecorderConfig,
     "supervisor": SupervisorConfig,
     "world": WorldConfig,
+    "encoder": LiveEncoderConfig,
 }
 
 

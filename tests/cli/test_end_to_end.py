@@ -169,6 +169,7 @@ def test_up_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
     rest = rig.communicate()[0]
     assert rig.returncode == 0
     assert "the hand is off, recordings are sealed" in rest
+    assert "hand       allegro: allegro_v4_right, simulated, id 0, driven by the right hand\n" in lines
     assert any(line.startswith("headset    http://127.0.0.1:") and "#t=" in line for line in lines)
     assert not any(_alive(pid) for pid in children)
 

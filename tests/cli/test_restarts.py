@@ -17,6 +17,7 @@ import pytest
 from dataset_tools.reader import open_session
 from server.operator_client import OperatorClient
 from skin_teleop.bus import CommandInbox, Latest, Publisher
+from skin_teleop.cli import restarts
 from skin_teleop.cli.restarting_rig import RestartingRig
 from skin_teleop.cli.restarts import RecordingKeeper, RestartPolicy
 from skin_teleop.errors import ProcessDied
@@ -83,22 +84,26 @@ def test_a_recording_that_was_cut_off_begins_again_with_the_same_facts(
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RestartingRig]:
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RestartingRig]:
+    monkeypatch.setattr(restarts, "FIRST_PAUSE_S", 0.1)
     with RestartingRig(load_rig("simulated").on_free_ports().with_recordings_in(tmp_path)) as running:
         yield running
 
 
-def kill(rig: RestartingRig, name: str, wait_factor: float) -> None:
-    """Kill a process and watch as `up` does until another one serves in its place."""
-    before = rig.pid(name)
-    os.kill(before, signal.SIGKILL)
+def kill(rig: RestartingRig, names: set[str], wait_factor: float) -> None:
+    """Kill processes at once and watch as `up` does until others serve in their places."""
+    before = {name: rig.pid(name) for name in names}
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    returned: set[str] = set()
 
     def back() -> bool:
         rig.check()
-        return name in rig.take_returned()
+        returned.update(rig.take_returned())
+        return returned == names
 
-    until(back, 30 * wait_factor, f"the {name} is back")
-    assert rig.pid(name) != before
+    until(back, 30 * wait_factor, f"{names} are back")
+    assert not any(rig.pid(name) == pid for name, pid in before.items())
 
 
 def test_skin_recorder_and_server_come_back_and_a_dead_hand_ends_the_rig(
@@ -113,16 +118,15 @@ def test_skin_recorder_and_server_come_back_and_a_dead_hand_ends_the_rig(
 
     asyncio.run(record())
     hand, skin = rig.pid("hand"), Latest(rig.runtime, "skin", SkinFrame, "uskin")
-    kill(rig, "skin", wait_factor)
+    kill(rig, {"skin"}, wait_factor)
     until(lambda: skin.take(10) is not None, 10 * wait_factor, "the new skin is heard")
-    kill(rig, "recorder", wait_factor)
+    kill(rig, {"recorder", "server"}, wait_factor)
 
     def recording_again() -> bool:
         rig.check()
         return len(sessions()) == 2 and sessions()[0].suffix != ".rec"
 
     until(recording_again, 20 * wait_factor, "the first session is sealed and a second one begun")
-    kill(rig, "server", wait_factor)
     asyncio.run(record())
     assert rig.pid("hand") == hand
     skin.close()

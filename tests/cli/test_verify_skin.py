@@ -14,6 +14,7 @@ from drivers.uskin.raw_can import raw_id
 from skin_teleop.cli import press_guide
 from skin_teleop.cli.main import main
 from skin_teleop.cli.press_guide import PressGuide, picture
+from skin_teleop.clock import NS_PER_S
 from skin_teleop.errors import DeviceError
 from skin_teleop.skin_layout import skin_layout
 from skin_teleop.skin_mounting import PadMounting, read_pad_map, write_pad_map
@@ -28,6 +29,14 @@ def _brisk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture
+def _twice_as_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vendor's server at 200 Hz, looked at 100 times a second: the guide counts rows, not seconds."""
+    monkeypatch.setattr(press_guide, "TICK_NS", NS_PER_S // 100)
+    monkeypatch.setattr(pressed_skin, "PERIOD_NS", NS_PER_S // 200)
+
+
+@pytest.mark.usefixtures("_twice_as_fast")
 def test_wrong_flips_and_swapped_pads_are_found_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = {"ahr_palm_2": PadMounting("ahr_palm_2", 180), "link_6": PadMounting("link_10", 90)}
     wrong |= {"link_10": PadMounting("link_6", 0, mirrored=True)}
@@ -98,7 +107,8 @@ def test_the_simulated_server_is_closed_after_a_rehearsal(monkeypatch: pytest.Mo
     closed: list[XelaServer] = []
     close = XelaServer.close
     monkeypatch.setattr(XelaServer, "close", lambda self: (closed.append(self), close(self)))
+    monkeypatch.setattr(pressed_skin.PressedSkin, "press", lambda self, taxel: None)
     write_pad_map(Path("right.toml"), LAYOUT.name, {}, "nothing wrong")
-    main(["verify-skin", "--rig", "simulated", "--rehearse", "right.toml", "--pads", "3aftc", "--timeout-s", "5"])
+    main(["verify-skin", "--rig", "simulated", "--rehearse", "right.toml", "--pads", "3aftc", "--timeout-s", "0.1"])
     assert len(closed) == 1
     assert not closed[0].is_serving

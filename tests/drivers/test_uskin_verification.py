@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 import numpy as np
@@ -19,19 +20,25 @@ LAYOUT = skin_layout()
 KINDS = ("curved", "4x4", "4x6")
 
 
-def rows_of_a_press(carried: np.ndarray, taxel: int) -> np.ndarray:
-    """Z (T, 368) by the table's order: 0.2 s of rest, 0.2 s of a finger, 0.3 s of rest."""
+@functools.cache
+def rows_of_a_press(taxel: int) -> np.ndarray:
+    """Z (T, 368) of the skin itself, however it is wired: 0.2 s of rest, 0.2 s of a finger, 0.3 s of rest."""
     skin, poses = MagneticSkin(LAYOUT, seed=5), still_poses(LAYOUT)
     force, none = finger_force_n(LAYOUT, taxel), np.zeros((N_TAXELS, 3))
-    rows = np.empty((70, N_TAXELS))
-    for k, row in enumerate(rows):
-        row[carried] = skin.step(force if 20 <= k < 40 else none, np.zeros(N_PADS), poses, 0.01)[:, 2]
-    return rows
+    forces = [none] * 20 + [force] * 20 + [none] * 30
+    return np.array([skin.step(applied, np.zeros(N_PADS), poses, 0.01)[:, 2] for applied in forces], float)
+
+
+def on_wires(carried: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The rows (T, 368) as they arrive where taxel k speaks on the wire of taxel `carried[k]`."""
+    arrived = np.empty_like(rows)
+    arrived[:, carried] = rows
+    return arrived
 
 
 def answer_to(carried: np.ndarray, taxel: int) -> np.ndarray:
     detector = TouchDetector(N_TAXELS)
-    answers = [a for row in rows_of_a_press(carried, taxel) if (a := detector.take(row)) is not None]
+    answers = [a for row in on_wires(carried, rows_of_a_press(taxel)) if (a := detector.take(row)) is not None]
     assert len(answers) == 1
     return answers[0]
 

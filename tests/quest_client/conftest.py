@@ -37,6 +37,17 @@ CHROMIUM_FLAGS = (
     "--disable-dev-shm-usage",
 )
 TOKEN = "a-test-token"
+HEARD = """window.heard = {}; window.Worker = class extends Worker {
+    constructor(...given) {
+        super(...given);
+        const keep = (message) => (window.heard[message.type] = message);
+        this.addEventListener("message", ({ data }) => data.kind === "news" && keep(data.message));
+    }
+};"""
+"""Keeps the newest message of every type that the page's worker passes on, for tests to look at."""
+NO_DRAWING = """for (const draw of ["drawArrays", "drawArraysInstanced", "drawElements", "drawElementsInstanced"])
+    WebGL2RenderingContext.prototype[draw] = () => {};"""
+"""For tests that share the processor with a whole rig: without a graphics card drawing would take all of it."""
 
 
 @pytest.fixture
@@ -56,7 +67,8 @@ class StandIn:
 
     def __init__(self, runtime: Path) -> None:
         rig = load_rig("simulated")
-        self.rig: Rig = dataclasses.replace(rig, server=dataclasses.replace(rig.server, port=free_port()))
+        server = dataclasses.replace(rig.server, port=free_port(), operators=str(runtime / "operators"))
+        self.rig: Rig = dataclasses.replace(rig, server=server)
         self.runtime = runtime
         self.touch_counts = 0.0
         self.rows: list[tuple[Any, str]] = []
@@ -90,6 +102,10 @@ class StandIn:
 
     def invite(self) -> str:
         return ask_for_invitation(self.url, TOKEN).token
+
+    def say_recording(self) -> None:
+        """The recorder tells that it records, without having been asked."""
+        self._publishers["recorder"].send(RecorderStatus("recording", session="/sessions/one.rec"))
 
     def stream(self, name: str) -> list[Any]:
         return [row for row, stream in list(self.rows) if stream == name]
@@ -162,13 +178,16 @@ def browser() -> Iterator[Any]:
 class Headset:
     """A page on the emulated headset, and everything it asked of the network."""
 
-    def __init__(self, browser: Any, robot: StandIn, trace: np.ndarray) -> None:
+    def __init__(self, browser: Any, robot: Any, trace: np.ndarray, draws: bool = True) -> None:
         self.robot = robot
         self.requests: list[str] = []
         self.errors: list[str] = []
         self.context = browser.new_context(viewport={"width": 480, "height": 320})
+        if not draws:
+            self.context.add_init_script(NO_DRAWING)
         self.context.add_init_script(IWER.read_text())
         self.context.add_init_script(EMULATED_HEADSET)
+        self.context.add_init_script(HEARD)
         self.context.add_init_script(f"window.emulated.rows = {json.dumps(trace.tolist())};")
         self.page = self.context.new_page()
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -181,7 +200,7 @@ class Headset:
     def enter(self) -> None:
         self.open(f"#t={self.robot.invite()}")
         self.page.click("#enter:enabled")
-        self.page.wait_for_function("window.emulated.frames > 3")
+        self.wait(lambda: self.do("window.emulated.frames > 3"), "the first frames")
 
     def wait(self, condition: Callable[[], Any], what: str, seconds: float = 15) -> Any:
         """Poll while the browser's own events are served."""
@@ -196,6 +215,12 @@ class Headset:
 
     def do(self, script: str) -> Any:
         return self.page.evaluate(script)
+
+
+@pytest.fixture
+def headset_on() -> type[Headset]:
+    """For tests that bring a rig of their own."""
+    return Headset
 
 
 @pytest.fixture

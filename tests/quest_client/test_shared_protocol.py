@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from server.control import FromDesk, FromOperator, FromServer
 from server.display import DISPLAY_BYTES
 from server.hand_drawing import hand_drawing
+from server.operator_motion.calibration_motion import page_shapes
 from server.protocol import POSE_SHAPE, Flag, PoseFrame, encode_pose_frame, parse_pose_frame
 from server.typescript import typescript
 from skin_teleop.hand import hand_model
@@ -26,6 +28,12 @@ GOLDEN = json.loads((CLIENT / "tests" / "golden.json").read_text())
 def test_the_generated_types_are_current():
     written = (CLIENT / "src" / "protocol" / "messages.ts").read_text()
     assert written == typescript(), "run: python -m server.typescript quest_client/src/protocol/messages.ts"
+
+
+def test_the_emulated_hands_shapes_are_current():
+    written = (CLIENT / "src" / "emulator" / "shapes.json").read_text()
+    path = "quest_client/src/emulator/shapes.json"
+    assert written == page_shapes(), f"run: python -m server.operator_motion.calibration_motion {path}"
 
 
 @pytest.mark.parametrize("union", [FromOperator, FromDesk, FromServer])
@@ -96,4 +104,6 @@ def test_the_clients_own_tests_pass():
         pytest.skip("needs Node 20 and `npm ci` in quest_client: run `make client`")
     done = subprocess.run(["npm", "test"], cwd=CLIENT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    assert "18 passed" in done.stdout.replace("\x1b[32m", "").replace("\x1b[1m", "").replace("\x1b[39m", "")
+    plain = re.sub(r"\x1b\[\d+m", "", done.stdout)
+    assert int(re.search(r"Tests +(\d+) passed", plain)[1]) >= 36
+    assert "skipped" not in plain

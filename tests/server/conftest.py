@@ -91,7 +91,8 @@ class StandIns:
 def served(runtime: Path, poll: Poll) -> Iterator[StandIns]:
     """A running server on a free port."""
     rig = load_rig("simulated")
-    rig = dataclasses.replace(rig, server=dataclasses.replace(rig.server, port=free_port()))
+    own = dataclasses.replace(rig.server, port=free_port(), operators=str(runtime / "operators"))
+    rig = dataclasses.replace(rig, server=own)
     (runtime / "pairing_token").write_text(TOKEN)
     stop = threading.Event()
     pull = zmq.Context.instance().socket(zmq.PULL)

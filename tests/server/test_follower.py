@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from server.follower import Follower, TrackedPose, Work
-from server.newest import Newest
+from server.hand_follower import HandFollower, TrackedPose
 from server.operator_motion.gestures import gesture_trace
 from skin_teleop.clock import NS_PER_MS
 from skin_teleop.messages import Event, JointTarget, Sample
@@ -36,15 +33,15 @@ class Wire:
 
 
 @pytest.fixture
-def follower(tmp_path: Path) -> Follower:
-    made = Follower(load_rig("simulated"), tmp_path, Newest[Work]())
-    made._publisher = made._feed = Wire()  # type: ignore[assignment]
+def follower() -> HandFollower:
+    made, wire = HandFollower(load_rig("simulated"), "hand"), Wire()
+    made.connect(wire, wire)
     return made
 
 
-def play(follower: Follower, poses: list[np.ndarray]) -> Wire:
+def play(follower: HandFollower, poses: list[np.ndarray]) -> Wire:
     for k, pose in enumerate(poses):
-        follower._serve(TrackedPose(pose, k, 1_000_000_000 + k * FRAME_NS, 1))
+        follower.follow(TrackedPose(pose, k, 1_000_000_000 + k * FRAME_NS, 1))
     return follower._feed  # type: ignore[return-value]
 
 
@@ -52,31 +49,31 @@ def other_hand(pose: np.ndarray) -> np.ndarray:
     return np.concatenate([pose[:, :3] * [-1, 1, 1], pose[:, 3:]], -1)
 
 
-def test_a_hold_is_an_event_with_its_cause_at_its_begin_and_its_length_at_its_end(follower: Follower) -> None:
+def test_a_hold_is_an_event_with_its_cause_at_its_begin_and_its_length_at_its_end(follower: HandFollower) -> None:
     wire = play(follower, [POSES[0], POSES[1], *[POSES[2] * np.nan] * 3, POSES[5], POSES[6]])
     begin, end = wire.events()
     cause = "a joint is not a finite number"
-    assert begin == {"name": "target_held", "seq": 1, "edge": "begin", "cause": cause, "poses": 0}
-    assert end == {"name": "target_held", "seq": 2, "edge": "end", "cause": cause, "poses": 3}
+    assert begin == {"name": "target_held", "seq": 1, "device": "allegro", "edge": "begin", "cause": cause, "poses": 0}
+    assert end == {"name": "target_held", "seq": 2, "device": "allegro", "edge": "end", "cause": cause, "poses": 3}
     assert (follower.held, follower.held_because) == (3, "")
     assert [target.pose_seq for target in wire.targets() if target.engaged] == [0, 0, 1, 1, 5, 5, 6, 6]
     assert len(wire.targets()) == 8  # each is published and recorded
 
 
-def test_the_cause_is_shown_while_the_hand_is_not_followed(follower: Follower) -> None:
+def test_the_cause_is_shown_while_the_hand_is_not_followed(follower: HandFollower) -> None:
     play(follower, [POSES[0], other_hand(POSES[1])])
     assert "a fingertip moved at" in follower.held_because or "other hand" in follower.held_because
     assert follower.held == 1
 
 
-def test_every_hold_has_its_own_pair_of_events(follower: Follower) -> None:
+def test_every_hold_has_its_own_pair_of_events(follower: HandFollower) -> None:
     wire = play(follower, [POSES[0], POSES[1] * np.nan, POSES[2], POSES[3] * np.nan, POSES[3] * np.nan, POSES[5]])
     assert [(event["edge"], event["poses"]) for event in wire.events()] == [
         ("begin", 0), ("end", 1), ("begin", 0), ("end", 2),
     ]  # fmt: skip
 
 
-def test_no_joint_jumps_when_the_hand_comes_back_where_it_was(follower: Follower) -> None:
+def test_no_joint_jumps_when_the_hand_comes_back_where_it_was(follower: HandFollower) -> None:
     wire = play(follower, [*[POSES[0]] * 5, *[POSES[0] * np.nan] * 5, *[POSES[0]] * 3])
     rows = np.array([target.target for target in wire.targets()])
     assert np.abs(np.diff(rows, axis=0)).max() < 1e-6

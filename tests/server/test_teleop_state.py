@@ -64,6 +64,15 @@ def test_a_short_loss_of_tracking_is_bridged_and_a_long_one_releases():
     assert (lost.event, lost.cause) == ("tracking_lost", "tracking lost")
 
 
+def test_a_lost_hand_is_noticed_between_the_frames_of_a_slow_browser():
+    teleop = engaged()
+    ticks = [teleop.tick(now) for now in range(10 * MS, 60 * MS, 10 * MS)]
+    assert teleop.frame(frame(2, tracked=False), 60 * MS) == []
+    ticks += [teleop.tick(now) for now in range(70 * MS, 120 * MS, 10 * MS)]
+    released = [(k, change.event, change.cause) for k, changes in enumerate(ticks) for change in changes]
+    assert released == [(9, "tracking_lost", "tracking lost")]  # 110 ms after the hand was seen last
+
+
 def test_silence_releases_and_the_next_frame_is_a_new_engagement():
     teleop = engaged()
     assert teleop.tick(LOST_AFTER_NS) == []

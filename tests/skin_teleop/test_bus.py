@@ -11,8 +11,10 @@ import zmq
 
 from skin_teleop.bus import (
     FEED_QUEUE,
+    FOLLOWED,
     CommandInbox,
     CommandSender,
+    Following,
     Latest,
     Publisher,
     RecorderFeed,
@@ -38,6 +40,34 @@ def eventually(look: Callable[[], Result | None], wait_factor: float) -> Result:
             return found
         time.sleep(0.01)
     raise AssertionError("nothing came")
+
+
+def test_a_follower_gets_every_message_in_order_and_counts_what_is_none(runtime: Path, wait_factor: float) -> None:
+    publisher = Publisher(runtime, "server")
+    following = Following(runtime, "server", WristTarget, "wrist")
+
+    def first() -> list[WristTarget] | None:
+        publisher.send(wrist(0), "wrist")
+        return following.take(20) or None
+
+    assert eventually(first, wait_factor)[0].seq == 0
+    for seq in range(1, FOLLOWED // 2):
+        publisher.send(wrist(seq), "wrist")
+        publisher.send(wrist(seq), "other")
+    publisher._socket.send(b"WristTarget\0wrist\0cut short")
+    publisher.send(wrist(FOLLOWED), "wrist")
+    seen: list[int] = []
+
+    def last() -> bool | None:
+        seen.extend(message.seq for message in following.take(20))
+        return seen[-1:] == [FOLLOWED] or None
+
+    assert eventually(last, wait_factor)
+    assert [seq for seq in seen if seq] == [*range(1, FOLLOWED // 2), FOLLOWED]
+    assert following.rejected == 1
+    assert following.take() == []
+    following.close()
+    publisher.close()
 
 
 def test_only_the_newest_value_is_taken(runtime: Path, wait_factor: float) -> None:

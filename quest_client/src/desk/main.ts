@@ -8,6 +8,7 @@ import { loadHandDrawing } from "../scene/handModel";
 import { padStrengths } from "../scene/skin";
 import { DeadManKey } from "./deadManKey";
 import { PadTraces } from "./padTraces";
+import { OperatorControls } from "./operatorControls";
 import { RecorderControls } from "./recorderControls";
 import { View } from "./view";
 import "../style.css";
@@ -48,6 +49,7 @@ async function watch(token: string): Promise<void> {
   const view = new View(element("view"), drawing);
   const pads = new PadTraces(element<HTMLCanvasElement>("pads"), drawing.pad_names);
   const recorder = new RecorderControls(link);
+  const operator = new OperatorControls(link);
   new DeadManKey(link, element("hold"));
   link.onPicture = (picture) => {
     view.show(picture);
@@ -66,6 +68,7 @@ async function watch(token: string): Promise<void> {
     if (link.connection === "refused") return;
     describe(link);
     recorder.show();
+    operator.show();
   }, DRAW_MS);
 }
 
@@ -83,11 +86,13 @@ function drawFigures(report: StatusReport): void {
   const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, n) => total + n, 0);
   const figures: [string, string][] = [
     ["Operator", report.connected ? `connected, ${report.driven_hand} hand drives` : "nobody"],
-    ["Poses", `${report.poses_per_s.toFixed(0)} a second, ${report.poses} in all`],
+    ["Poses", `${report.poses_per_s.toFixed(0)} a second, ${report.distinct_poses_per_s.toFixed(0)} distinct, ${report.poses} in all`],
+    ["Age", report.age_p50_ms === null ? "not measured" : `${report.age_p50_ms.toFixed(1)} ms, p95 ${report.age_p95_ms?.toFixed(1)} ms`],
     ["Targets", `${report.targets}, ${(report.pose_to_target_us / 1000).toFixed(2)} ms after the pose`],
     ["Round trip", report.rtt_ms === null ? "not measured" : `${report.rtt_ms.toFixed(1)} ms`],
     ["Robot hand", report.hand_state],
     ["Refused", `${sum(report.rejected)} messages, ${sum(report.refused_connections)} connections`],
+    ["Disk", `${report.disk_free_gb.toFixed(0)} GB free`],
     ["Dropped", `${sum(report.dropped)} rows`],
   ];
   element("figures").replaceChildren(

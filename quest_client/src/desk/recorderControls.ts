@@ -1,5 +1,6 @@
 /** Record, mark, keep and discard from the desk. */
 
+import { sessionFigures } from "../headset/statePanel";
 import type { Link } from "../link/link";
 
 const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
@@ -25,7 +26,7 @@ export class RecorderControls {
     const name = (path: string) => path.split("/").pop() ?? "";
     const words: Record<string, string> = {
       idle: status?.last_sealed ? `ready; last session ${name(status.last_sealed)}` : "ready",
-      recording: `recording ${name(status?.session ?? "")}`,
+      recording: `recording ${name(status?.session ?? "")}${sessionFigures(this.link)}`,
       sealing: "sealing the session",
       failed: `failed: ${status?.message}`,
     };
@@ -47,7 +48,7 @@ export class RecorderControls {
       return;
     }
     const [object, plan] = [this.object.value, [this.action.value]];
-    this.link.say({ type: "start_recording", object, plan, operator: "anonymous" });
+    this.link.say({ type: "start_recording", object, plan, operator: this.link.report?.operator ?? "anonymous" });
   }
 
   private mark(): void {

@@ -2,6 +2,7 @@
 
 import { XRDevice, metaQuest3 } from "iwer";
 import { driveByMouse } from "./mouse";
+import { shapeByKeys } from "./shapes";
 
 const device = new XRDevice(metaQuest3);
 // Chromium has a navigator.xr of its own that knows no headset; without force it would be kept.
@@ -9,4 +10,5 @@ device.installRuntime({ forceInstall: true });
 device.primaryInputMode = "hand";
 device.position.set(0, 1.5, 0.2);
 driveByMouse(device);
+if (device.hands.right) shapeByKeys(device.hands.right);
 await import("../headset/main");

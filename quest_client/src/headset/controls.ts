@@ -3,6 +3,8 @@
 import type { Link } from "../link/link";
 import type { FromDesk } from "../protocol/messages";
 import type { ButtonSpec } from "./buttons";
+import { calibrating } from "./calibrationBoard";
+import { OperatorChoice } from "./operatorChoice";
 
 const COUNTDOWN_S = 3;
 
@@ -13,8 +15,11 @@ export class Choices {
   countdown = 0;
   marking = false;
   judged = true;
+  readonly operator: OperatorChoice;
 
-  constructor(private readonly link: Link) {}
+  constructor(private readonly link: Link) {
+    this.operator = new OperatorChoice(link);
+  }
 
   get object(): string {
     return pick(this.link.report?.objects, this.objectAt, "none");
@@ -56,11 +61,11 @@ export class Choices {
   private count(left: number): void {
     this.countdown = left;
     if (left > 0) setTimeout(() => this.count(left - 1), 1000);
-    else this.link.say({ type: "start_recording", object: this.object, plan: [this.action], operator: "anonymous" });
+    else this.link.say({ type: "start_recording", object: this.object, plan: [this.action], operator: this.operator.name });
   }
 }
 
-/** The plate's buttons, two rows of five. */
+/** The plate's buttons, two rows of five; nothing can be armed while a calibration runs. */
 export function controls(link: Link, choices: Choices): ButtonSpec[] {
   const open = () => link.connection === "open";
   const judging = () => !choices.judged && link.recorder?.state === "idle";
@@ -68,7 +73,7 @@ export function controls(link: Link, choices: Choices): ButtonSpec[] {
     {
       row: 0,
       column: 0,
-      face: () => (link.state === "disarmed" ? { label: "Arm", look: open() ? "good" : "wait" } : { label: "Disarm", look: "plain" }),
+      face: () => (link.state === "disarmed" ? { label: "Arm", look: open() && !calibrating(link) ? "good" : "wait" } : { label: "Disarm", look: "plain" }),
       push: () => link.say({ type: link.state === "disarmed" ? "arm" : "disarm" }),
     },
     { row: 0, column: 1, face: () => ({ label: choices.object, look: "plain" }), push: () => choices.nextObject() },
@@ -88,12 +93,28 @@ export function controls(link: Link, choices: Choices): ButtonSpec[] {
     },
     { row: 1, column: 2, face: () => ({ label: "Keep", look: judging() ? "good" : "wait" }), push: () => choices.judge("keep") },
     {
+      row: 0,
+      column: 4,
+      face: () => ({ label: choices.operator.name, look: calibrating(link) ? "wait" : "plain" }),
+      push: () => choices.operator.next(),
+    },
+    { row: 1, column: 4, face: () => calibrateFace(link), push: () => calibrateOrCancel(link) },
+    {
       row: 1,
       column: 3,
       face: () => ({ label: "Discard", look: judging() ? "danger" : "wait" }),
       push: () => choices.judge("discard"),
     },
   ];
+}
+
+function calibrateFace(link: Link): ReturnType<ButtonSpec["face"]> {
+  if (calibrating(link)) return { label: "Cancel", look: "plain" };
+  return { label: "Calibrate", look: link.connection === "open" && link.state === "disarmed" ? "plain" : "wait" };
+}
+
+function calibrateOrCancel(link: Link): void {
+  link.say({ type: calibrating(link) ? "stop_calibrating" : "calibrate" });
 }
 
 function recordFace(link: Link, choices: Choices): ReturnType<ButtonSpec["face"]> {

@@ -5,6 +5,7 @@ import { PairingRefused, forget, redeem, sessionToken } from "../link/pairing";
 import { loadHandDrawing } from "../scene/handModel";
 import { enter, offeredMode, type XRMode } from "../xr/session";
 import { Room } from "./room";
+import { offerTrace } from "./saveTrace";
 import { headline } from "./statePanel";
 import { Uplink } from "./uplink";
 import "../style.css";
@@ -43,11 +44,20 @@ async function operate(token: string): Promise<void> {
   const link = new Link("/ws/operator", token);
   const room = new Room(await loadHandDrawing(), link);
   const uplink = new Uplink(link);
-  link.onNews = (message) => message.type === "state" && room.sound.state(message.state);
+  link.onNews = (message) => {
+    if (message.type === "state") room.sound.state(message.state);
+    if (message.type === "hello") room.choices.operator.remind();
+  };
+  uplink.onMark = () => {
+    if (!room.choices.recording) return;
+    room.choices.mark();
+    room.sound.push();
+  };
   link.onConnection = () => {
     if (link.connection === "refused") refused(link);
   };
   listenToKeys(uplink);
+  offerTrace(link, element("trace"));
   setInterval(() => describe(link), WATCH_MS);
   const { mode, reason } = await offeredMode();
   const button = element<HTMLButtonElement>("enter");
@@ -61,6 +71,7 @@ async function start(mode: XRMode, link: Link, room: Room, uplink: Uplink): Prom
   room.sound.wake();
   try {
     const session = await enter(mode);
+    if (mode === "immersive-vr") room.withoutPassthrough();
     session.onvisibilitychange = () => session.visibilityState !== "visible" && uplink.hold();
     session.onend = () => {
       room.renderer.setAnimationLoop(null);

@@ -1,13 +1,15 @@
 /** What the operator sees: the ghost of the robot's hand, the state, the buttons, the own joints. */
 
-import { AmbientLight, DirectionalLight, PerspectiveCamera, Scene, Vector3, WebGLRenderer } from "three";
+import { AmbientLight, Color, DirectionalLight, GridHelper, PerspectiveCamera, Scene, Vector3, WebGLRenderer } from "three";
 import type { Link } from "../link/link";
+import { BACKGROUND, PALM } from "../scene/colours";
 import { Ghost } from "../scene/ghost";
 import type { HandDrawing } from "../scene/handModel";
 import { HumanHands } from "../scene/humanHands";
 import { SOFTWARE_REST_MS, drawsInSoftware } from "../scene/software";
 import { padStrengths } from "../scene/skin";
 import { Buttons } from "./buttons";
+import { CalibrationBoard } from "./calibrationBoard";
 import { Choices, controls } from "./controls";
 import { Sound } from "./sound";
 import { StatePanel } from "./statePanel";
@@ -19,9 +21,11 @@ export class Room {
   readonly renderer = new WebGLRenderer({ antialias: true, alpha: true });
   readonly camera = new PerspectiveCamera(60, 1, 0.02, 20);
   readonly sound = new Sound();
+  readonly choices: Choices;
   private readonly scene = new Scene();
   private readonly ghost: Ghost;
   private readonly panel = new StatePanel();
+  private readonly calibration = new CalibrationBoard();
   private readonly human = new HumanHands();
   private readonly buttons: Buttons;
   private readonly restMs = drawsInSoftware(this.renderer) ? SOFTWARE_REST_MS : 0;
@@ -35,13 +39,15 @@ export class Room {
     const sun = new DirectionalLight(0xffffff, 2.2);
     sun.position.set(-0.6, 2, 1);
     this.ghost = new Ghost(drawing, new Vector3(-0.22, 1.12, -0.5));
-    this.buttons = new Buttons(controls(link, new Choices(link)));
+    this.choices = new Choices(link);
+    this.buttons = new Buttons(controls(link, this.choices));
     this.buttons.group.position.set(-0.03, 1.06, -0.42);
     this.buttons.group.rotation.x = -0.5;
     this.buttons.onPush = () => this.sound.push();
     this.panel.board.mesh.position.set(0.14, 1.36, -0.55);
     this.scene.add(new AmbientLight(0xffffff, 0.9), sun, this.ghost.group, this.human.mesh);
-    this.scene.add(this.buttons.group, this.panel.board.mesh);
+    this.calibration.board.mesh.position.set(-0.27, 1.38, -0.55);
+    this.scene.add(this.buttons.group, this.panel.board.mesh, this.calibration.board.mesh);
     this.camera.position.set(0, 1.4, 0.25);
     this.renderer.xr.enabled = true;
     this.renderer.xr.setReferenceSpaceType("local-floor");
@@ -51,6 +57,12 @@ export class Room {
     };
   }
 
+  /** Without passthrough: a dark room with a floor, so that standing is comfortable. */
+  withoutPassthrough(): void {
+    this.scene.background = new Color(BACKGROUND);
+    this.scene.add(new GridHelper(6, 24, PALM, PALM));
+  }
+
   draw(uplink: Uplink, nowMs: number): void {
     this.human.show(uplink.hands);
     this.buttons.update(uplink.hands);
@@ -58,6 +70,7 @@ export class Room {
       this.panelDueMs = nowMs + PANEL_PERIOD_MS;
       const seen = ["left", "right"].filter((_, side) => uplink.hands.valid[side]);
       const handsSeen = seen.length > 0 ? `${seen.join(" and ")} seen` : "none seen";
+      this.calibration.show(this.link, nowMs);
       this.panel.show(this.link, { posesPerSecond: uplink.rate.perSecond, handsSeen });
     }
     if (nowMs < this.drawDueMs) return;

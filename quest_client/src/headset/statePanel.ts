@@ -19,12 +19,12 @@ export interface LocalFigures {
 export function headline(link: Link): { title: string; why: string; colour: string } {
   if (link.connection === "refused") return { title: "Refused", why: link.reason, colour: STATE_COLOURS.lost };
   if (link.connection !== "open") return { title: "No server", why: link.reason, colour: STATE_COLOURS.lost };
-  const why = link.slow ? "the link is slow: waiting for the server" : link.cause;
+  const why = link.slow ? "the link is slow: waiting for the server" : link.holdReason || link.cause;
   return { title: HEADLINES[link.state] ?? link.state, why, colour: STATE_COLOURS[link.state] };
 }
 
 export class StatePanel {
-  readonly board = new Board(0.46, 0.25);
+  readonly board = new Board(0.46, 0.305);
 
   show(link: Link, local: LocalFigures): void {
     const head = headline(link);
@@ -50,10 +50,35 @@ export class StatePanel {
 function recorderLine(link: Link): string {
   const status = link.recorder;
   if (!status) return "Recorder: no word yet";
-  if (status.state === "recording") return `Recording ${status.session.split("/").pop() ?? ""}`;
+  if (status.state === "recording") return `Recording ${status.session.split("/").pop() ?? ""}${sessionFigures(link)}`;
   if (status.state === "failed") return `Recorder failed: ${status.message}`;
   const last = status.last_sealed.split("/").pop();
   return status.state === "sealing" ? "Sealing the session" : `Recorder ready${last ? `, last ${last}` : ""}`;
+}
+
+/** How long, how large, and what room is left. */
+export function sessionFigures(link: Link): string {
+  const seconds = link.report?.session_s;
+  const megabytes = (link.recorder?.wal_bytes ?? 0) / 1e6;
+  return seconds == null ? "" : `, ${seconds.toFixed(0)} s, ${megabytes.toFixed(1)} MB`;
+}
+
+/** What a session fills, and whose hand drives. */
+function storeLines(link: Link): string[] {
+  const report = link.report;
+  if (!report) return ["Disk: no word yet"];
+  const quality = report.calibration_quality;
+  const measured = quality === null ? "not calibrated" : `calibration ${report.calibration_version}, quality ${quality.toFixed(2)}`;
+  const lost = Object.values(report.dropped).reduce((sum, n) => sum + n, 0);
+  return [
+    `Disk: ${report.disk_free_gb.toFixed(0)} GB free, ${lost} rows lost`,
+    `Operator: ${report.operator}, ${measured}`,
+  ];
+}
+
+function age(link: Link): string {
+  const { age_p50_ms: p50 = null, age_p95_ms: p95 = null } = link.report ?? {};
+  return p50 === null || p95 === null ? "age not measured" : `age ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms`;
 }
 
 function linkLines(link: Link, local: LocalFigures): string[] {
@@ -61,7 +86,9 @@ function linkLines(link: Link, local: LocalFigures): string[] {
   const rtt = report?.rtt_ms == null ? "not measured" : `${report.rtt_ms.toFixed(1)} ms`;
   const rejected = Object.values(link.ack?.rejected ?? {}).reduce((sum, n) => sum + n, 0);
   return [
-    `Link: round trip ${rtt}, ${link.sent} poses sent, ${link.replaced} replaced, ${rejected} rejected`,
+    ...storeLines(link),
+    `Link: round trip ${rtt}, ${age(link)}`,
+    `Poses: ${link.sent} sent, ${link.replaced} replaced, ${rejected} rejected`,
     `Hands: ${local.handsSeen}, ${local.posesPerSecond} new poses a second`,
     `Robot hand: ${report?.hand_state ?? "unknown"}${report?.simulated ? ", simulated" : ""}`,
   ];

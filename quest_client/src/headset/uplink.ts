@@ -5,12 +5,15 @@ import { Flag } from "../protocol/messages";
 import { encodePoseFrame } from "../protocol/poseFrame";
 import { DeadMan } from "../xr/deadMan";
 import { HandReader, LEFT, RIGHT } from "../xr/hands";
+import { MarkGesture } from "../xr/markGesture";
 import { PoseRate } from "../xr/poseRate";
 
 export class Uplink {
   readonly hands = new HandReader();
   readonly deadMan = new DeadMan();
   readonly rate = new PoseRate();
+  onMark: () => void = () => {};
+  private readonly marks = new MarkGesture();
 
   constructor(private readonly link: Link) {}
 
@@ -22,6 +25,8 @@ export class Uplink {
     const driven = this.link.drivenHand === "right" ? RIGHT : LEFT;
     const face = frame.getViewerPose(space)?.transform.position ?? null;
     const held = this.deadMan.held(this.hands, driven, face, inputSources);
+    this.link.holdReason = this.deadMan.reason;
+    if (this.marks.made(this.hands, driven, this.deadMan.pinched, inputSources, captured)) this.onMark();
     const clutch = held ? (driven === RIGHT ? Flag.CLUTCH_LEFT : Flag.CLUTCH_RIGHT) : 0;
     const visible = visibilityState === "visible" ? Flag.VISIBLE : 0;
     const at = 7 * 9 + driven * (this.hands.pose.length / 2);

@@ -1,7 +1,7 @@
 /** The page's end of the socket's worker: what was heard last, and whom to tell. */
 
 import { decodeDisplayFrame, type DisplayFrame } from "../protocol/displayFrame";
-import type { Ack, FromDesk, FromOperator, FromServer, RecorderStatus, StatusReport } from "../protocol/messages";
+import type { Ack, CalibrationProgress, FromDesk, FromOperator, FromServer, RecorderStatus, StatusReport } from "../protocol/messages";
 import type { FromWorker, ToWorker } from "./workerMessages";
 
 export type Connection = "connecting" | "open" | "lost" | "refused";
@@ -16,14 +16,18 @@ export class Link {
   ack: Ack | null = null;
   recorder: RecorderStatus | null = null;
   report: StatusReport | null = null;
+  calibration: CalibrationProgress | null = null;
   picture: DisplayFrame | null = null;
   refusal = "";
+  /** Why this page does not let the operator's hold count; empty where it does. */
+  holdReason = "";
   sent = 0;
   replaced = 0;
   slow = false;
   onNews: (message: FromServer) => void = () => {};
   onPicture: (picture: DisplayFrame) => void = () => {};
   onConnection: () => void = () => {};
+  onTrace: (frames: ArrayBuffer) => void = () => {};
   private readonly worker = new Worker(new URL("./linkWorker.ts", import.meta.url), { type: "module" });
 
   constructor(path: "/ws/operator" | "/ws/desk", token: string) {
@@ -39,6 +43,11 @@ export class Link {
   /** Hand a frame over; its buffer belongs to the worker from now on. */
   pose(frame: ArrayBuffer): void {
     this.order({ kind: "pose", frame }, [frame]);
+  }
+
+  /** `onTrace` is told the frames that were sent last. */
+  askForTrace(): void {
+    this.order({ kind: "trace" });
   }
 
   private order(order: ToWorker, transfer: Transferable[] = []): void {
@@ -61,6 +70,9 @@ export class Link {
       case "picture":
         this.picture = decodeDisplayFrame(told.frame);
         if (this.picture) this.onPicture(this.picture);
+        break;
+      case "trace":
+        this.onTrace(told.frames);
         break;
       case "window":
         this.sent = told.sent;
@@ -86,6 +98,7 @@ export class Link {
       if (message.type === "ack") this.ack = message;
     } else if (message.type === "recorder") this.recorder = message.status;
     else if (message.type === "status") this.report = message.report;
+    else if (message.type === "calibration") this.calibration = message;
     else if (message.type === "refused") this.refusal = message.reason;
   }
 }

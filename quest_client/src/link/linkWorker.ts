@@ -2,6 +2,7 @@
 
 import { PROTOCOL, TOKEN_PREFIX, type FromServer } from "../protocol/messages";
 import { PoseWindow } from "./poseWindow";
+import { SentFrames } from "./sentFrames";
 import type { FromWorker, ToWorker } from "./workerMessages";
 
 const RETRY_MS = 500;
@@ -10,6 +11,7 @@ const REPORT_MS = 200;
 const FIRST_REFUSAL = 4400;
 
 const poses = new PoseWindow();
+const sent = new SentFrames();
 let socket: WebSocket | null = null;
 let wanted: Extract<ToWorker, { kind: "open" }> | null = null;
 
@@ -52,7 +54,9 @@ function show(frame: ArrayBuffer): void {
 }
 
 function sendPose(frame: ArrayBuffer | null): void {
-  if (frame && socket?.readyState === WebSocket.OPEN) socket.send(frame);
+  if (!frame || socket?.readyState !== WebSocket.OPEN) return;
+  socket.send(frame);
+  sent.add(frame);
 }
 
 self.onmessage = (event: MessageEvent<ToWorker>) => {
@@ -65,6 +69,9 @@ self.onmessage = (event: MessageEvent<ToWorker>) => {
     if (ready) sendPose(poses.offer(order.frame));
   } else if (order.kind === "say") {
     if (ready) socket?.send(JSON.stringify(order.message));
+  } else if (order.kind === "trace") {
+    const frames = sent.inOrder();
+    tell({ kind: "trace", frames }, [frames]);
   } else {
     wanted = null;
     socket?.close();

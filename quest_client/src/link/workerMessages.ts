@@ -6,6 +6,7 @@ export type ToWorker =
   | { kind: "open"; url: string; token: string; watch: boolean }
   | { kind: "pose"; frame: ArrayBuffer }
   | { kind: "say"; message: FromOperator | FromDesk }
+  | { kind: "trace" }
   | { kind: "close" };
 
 export type FromWorker =
@@ -13,4 +14,5 @@ export type FromWorker =
   | { kind: "closed"; code: number; reason: string; final: boolean }
   | { kind: "news"; message: FromServer }
   | { kind: "picture"; frame: ArrayBuffer }
+  | { kind: "trace"; frames: ArrayBuffer }
   | { kind: "window"; sent: number; ackSeq: number; replaced: number; full: boolean };

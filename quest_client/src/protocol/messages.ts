@@ -81,6 +81,22 @@ export interface Discard {
   type: "discard";
 }
 
+/** Operator or desk: this person operates; their newest calibration is used. Disarms. */
+export interface ChooseOperator {
+  type: "operator";
+  name: string;
+}
+
+/** Operator or desk: lead whoever operates through a calibration, from its start. Disarms. */
+export interface Calibrate {
+  type: "calibrate";
+}
+
+/** Operator or desk: end it; the calibration before stays in use. */
+export interface StopCalibrating {
+  type: "stop_calibrating";
+}
+
 /** Desk: the key or pedal is held, said again at least every 100 ms, or was let go. */
 export interface DeadMan {
   type: "dead_man";
@@ -95,6 +111,7 @@ export interface Hello {
   driven_hand: "left" | "right";
   rig: string;
   state: "disarmed" | "armed" | "engaged";
+  both_hands: boolean;
 }
 
 /** Server: answer at once with a pong of the same id. */
@@ -146,12 +163,15 @@ export interface StatusReport {
   driven_hand: string;
   poses: number;
   poses_per_s: number;
+  distinct_poses_per_s: number;
   rejected: Record<string, number>;
   refused_connections: Record<string, number>;
   dropped: Record<string, number>;
   targets: number;
   solve_us: number;
   pose_to_target_us: number;
+  age_p50_ms: number | null;
+  age_p95_ms: number | null;
   finger_error_mm: number[];
   wrist_jumps: number;
   held_because: string;
@@ -162,6 +182,13 @@ export interface StatusReport {
   desk_dead_man: boolean;
   simulated: boolean;
   recorder: RecorderStatus;
+  session_s: number | null;
+  disk_free_gb: number;
+  operator: string;
+  operators: string[];
+  calibration_version: number;
+  calibration_quality: number | null;
+  finger_scale: number[];
   objects: string[];
   actions: string[];
 }
@@ -172,12 +199,25 @@ export interface Status {
   report: StatusReport;
 }
 
+/** Server: where the guided calibration is, or what came of it. */
+export interface CalibrationProgress {
+  type: "calibration";
+  operator: string;
+  step: "open" | "fist" | "touch_index" | "touch_middle" | "touch_ring" | "measuring" | "done" | "failed" | "cancelled";
+  steps_done: number;
+  steps: number;
+  progress: number;
+  words: string;
+  quality: number | null;
+  version: number;
+}
+
 /** Server: a message was not obeyed. */
 export interface Refused {
   type: "refused";
   reason: string;
 }
 
-export type FromOperator = Arm | Disarm | EmergencyStop | Pong | Watch | Zero | StartRecording | StopRecording | Mark | Keep | Discard;
-export type FromDesk = DeadMan | Disarm | EmergencyStop | Zero | StartRecording | StopRecording | Mark | Keep | Discard;
-export type FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | Refused;
+export type FromOperator = Arm | Disarm | EmergencyStop | Pong | Watch | Zero | StartRecording | StopRecording | Mark | Keep | Discard | ChooseOperator | Calibrate | StopCalibrating;
+export type FromDesk = DeadMan | Disarm | EmergencyStop | Zero | StartRecording | StopRecording | Mark | Keep | Discard | ChooseOperator | Calibrate | StopCalibrating;
+export type FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | CalibrationProgress | Refused;

@@ -14,9 +14,15 @@ const SQUEEZE_BUTTON = 1;
 
 export class DeadMan {
   keyHeld = false;
-  private pinched = false;
+  /** Whether the hold is a pinch now. */
+  pinched = false;
   /** After a reset the hold must be let go and taken again, so that nothing moves by surprise. */
   private mustLetGo = false;
+
+  /** Why a hold does not count, or an empty text. */
+  get reason(): string {
+    return this.mustLetGo ? "the view was recentred: let go, then hold again" : "";
+  }
 
   /** Something moved under the operator (reference space, tracking origin): demand a new hold. */
   demandNewHold(): void {

@@ -15,7 +15,8 @@ from skin_teleop.cli.report.style import new_figure
 LOWEST_SHOWN = -0.5
 """R2 below this says only that a row failed; the axis ends here."""
 _OURS = (TEAL, BLUE, AMBER, "#b48ead", "#88c0d0", "#d08770")
-_PLAIN_DASHES = ("--", ":", "-.", (0, (1, 3)), (0, (5, 1)), (0, (3, 1, 1, 1)))
+_PLAIN_DASHES = ("--", ":", "-.", "-", (0, (5, 1)), (0, (3, 1, 1, 1)))
+_PLAIN_MARKERS = "s^Dxvp"
 
 
 def benchmark_picture(cells: Sequence[Cell]) -> Figure:
@@ -45,12 +46,19 @@ def _panel(axes: Axes, cells: Sequence[Cell], judged: Sequence[str]) -> None:
         budget = np.array([100 * cell.budget for cell in mine]) * shift
         value, low, high = np.array([(cell.score.value, cell.score.low, cell.score.high) for cell in mine]).T
         look = (
-            {"color": _OURS[ours.index(name) % len(_OURS)], "linestyle": "-"}
+            {"color": _OURS[ours.index(name) % len(_OURS)], "linestyle": "-", "marker": "o"}
             if name in ours
-            else {"color": FAINT, "linestyle": _PLAIN_DASHES[plain.index(name) % len(_PLAIN_DASHES)]}
+            else {
+                "color": FAINT,
+                "linestyle": _PLAIN_DASHES[plain.index(name) % len(_PLAIN_DASHES)],
+                "marker": _PLAIN_MARKERS[plain.index(name) % len(_PLAIN_MARKERS)],
+            }
         )
         bars = np.maximum([value - low, high - value], 0)
-        axes.errorbar(budget, value, bars, elinewidth=0.8, marker="o", markersize=3, label=name, **look)
+        axes.errorbar(budget, value, bars, elinewidth=0.8, markersize=4, label=name, **look)
     shown = np.array([cell.score.low for cell in cells])
     axes.set_ylim(max(LOWEST_SHOWN, float(np.nanmin(shown)) - 0.05), 1.02)
     axes.set(title=cells[0].task, xlabel="labelled sessions, %", ylabel=cells[0].metric, xscale="log")
+    budgets = sorted({100 * cell.budget for cell in cells})
+    axes.set_xticks(budgets, [f"{budget:g}" for budget in budgets])
+    axes.minorticks_off()

@@ -1,0 +1,145 @@
+"""Every way in which motion ends by itself, over a socket: what is told, and that the target is withdrawn."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import connect
+
+from server import control
+from server.access import subprotocols
+from server.protocol import POSE_SHAPE, RIGHT, Flag, PoseFrame, encode_pose_frame
+from server.teleop_state import MAX_ACK_LAG
+from skin_teleop.bus import Publisher
+from skin_teleop.clock import NS_PER_MS, Stamp
+from skin_teleop.messages import N_JOINTS, HandHealth
+
+TOKEN = "a-test-token"
+ENGAGE = Flag.RIGHT_VALID | Flag.VISIBLE | Flag.CLUTCH_LEFT
+FAULT = 5
+FRAME_S = 1 / 72
+LOSSES = 5
+
+
+class Driver:
+    """An operator who is armed and drives, until told otherwise."""
+
+    def __init__(self, socket, pose: np.ndarray) -> None:
+        self.socket = socket
+        self.both = np.zeros(POSE_SHAPE, np.float32)
+        self.both[RIGHT] = pose
+        self.seq = self.acked = 0
+        self.told: list[tuple[str, str]] = []
+        self.hearing = asyncio.create_task(self.hear())
+
+    async def hear(self) -> None:
+        async for text in self.socket:
+            message = control.parse_from_server(text)
+            if isinstance(message, control.Ack):
+                self.acked = message.seq
+            elif isinstance(message, control.StateChanged):
+                self.told.append((message.state, message.reason))
+
+    async def send(self, flags: Flag = ENGAGE, acks: bool = True) -> None:
+        self.seq += 1
+        frame = PoseFrame(self.seq, flags, 1000.0 + 14 * self.seq, 0.0, self.acked if acks else 0, self.both)
+        await self.socket.send(encode_pose_frame(frame))
+
+    async def send_until(self, state: str, flags: Flag = ENGAGE, acks: bool = True) -> str:
+        """Send frames until the state is told; returns its reason."""
+        before = len(self.told)
+        async with asyncio.timeout(20):
+            while not any(told == state for told, _ in self.told[before:]):
+                await self.send(flags, acks)
+                await asyncio.sleep(FRAME_S)
+        return next(reason for told, reason in self.told[before:] if told == state)
+
+
+def drive(served, pose, act):
+    """Engage, act, and give what it returns."""
+
+    async def operate():
+        async with connect(served.url, subprotocols=subprotocols(TOKEN), proxy=None) as socket:
+            driver = Driver(socket, pose)
+            await socket.send(control.encode_control(control.Arm()))
+            await driver.send_until("engaged")
+            return await act(driver)
+
+    return asyncio.run(operate())
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason", "event"),
+    [
+        (Flag.RIGHT_VALID | Flag.VISIBLE, "dead-man let go", "released"),
+        (Flag.RIGHT_VALID | Flag.CLUTCH_LEFT, "page not visible", "released"),
+        (Flag(0), "page not visible", "released"),
+        (Flag.VISIBLE | Flag.CLUTCH_LEFT, "tracking lost", "tracking_lost"),
+    ],
+)
+def test_what_frames_say_releases_and_is_told(served, poll, hand_pose, flags, reason, event):
+    told = drive(served, hand_pose, lambda driver: driver.send_until("armed", flags))
+    assert told == reason or told.startswith("no frame for ")  # a busy machine may be silent first
+    poll(lambda: "disconnected" in served.event_names(), "the end")
+    names = served.event_names()
+    assert names[names.index("engaged") + 1] in (event, "released")
+    poll(lambda: not served.targets()[-1].engaged, "the withdrawal")
+
+
+def test_a_page_that_stops_hearing_acks_is_released(served, poll, hand_pose):
+    async def deafen(driver: Driver) -> tuple[str, int]:
+        # The newest ack of every frame is 0, as if none had ever come back.
+        return await driver.send_until("armed", acks=False), driver.seq
+
+    reason, seq = drive(served, hand_pose, deafen)
+    assert reason.startswith(("link slow: ", "no frame for "))
+    assert seq >= 2
+    if reason.startswith("link slow"):
+        assert int(reason.split()[2]) > MAX_ACK_LAG
+
+
+def test_a_fault_of_the_hand_disarms(served, poll, hand_pose):
+    hand = Publisher(served.runtime, "hand")
+    celsius, pressure = np.full(N_JOINTS, 40.0, np.float32), np.full(4, np.nan, np.float32)
+
+    async def fail(driver: Driver) -> str:
+        told = asyncio.create_task(driver.send_until("disarmed"))
+        while not told.done():
+            health = HandHealth.stamped(
+                Stamp.now(), 1, temperature=celsius, status=1, state=FAULT, overruns=0, missing=0, refused=0,
+                pressure=pressure,
+            )  # fmt: skip
+            hand.send(health, "allegro_health")
+            await asyncio.sleep(0.05)
+        return told.result()
+
+    try:
+        assert drive(served, hand_pose, fail) == "the robot hand reports a fault"
+    finally:
+        hand.close()
+    poll(lambda: "disarm" in served.actions(), "the order to the hand")
+    names = served.event_names()
+    assert names[names.index("engaged") :][:3] == ["engaged", "released", "disarmed"]
+    assert served.actions() == ["arm", "disarm"]
+
+
+def test_a_lost_hand_releases_within_150_ms(served, poll, hand_pose, wait_factor):
+    async def lose_and_find(driver: Driver) -> None:
+        for _ in range(LOSSES):
+            await driver.send_until("armed", Flag.VISIBLE | Flag.CLUTCH_LEFT)
+            await driver.send_until("engaged")
+
+    drive(served, hand_pose, lose_and_find)
+    poll(lambda: "disconnected" in served.event_names(), "the end")
+    tracked = [row.t_mono for row in served.stream("hand_pose") if row.valid[RIGHT]]
+    lost = [event.t_mono for event in served.events() if event.name in ("tracking_lost", "released")][:LOSSES]
+    withdrawn = [target.t_mono for target in served.targets() if not target.engaged]
+    took_ms = [(t - max(seen for seen in tracked if seen < t)) / NS_PER_MS for t in lost]
+    target_ms = [(min(w for w in withdrawn if w >= t) - t) / NS_PER_MS for t in lost]
+    assert len(took_ms) == LOSSES
+    # The median, since a busy machine may stop any process for longer than this now and then.
+    assert 100 <= statistics.median(took_ms) <= 150 * wait_factor
+    assert statistics.median(took_ms) + statistics.median(target_ms) <= 150 * wait_factor
