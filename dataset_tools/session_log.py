@@ -190,7 +190,7 @@ class SessionLog:
                 allowed=f"{', '.join(SAMPLE_TYPES)}; names like uskin_health; at most {MAX_STREAMS} streams",
             )
         number = len(self._streams)
-        schema = StreamSchema.of(number, stream, SAMPLE_TYPES[kind], stream_attributes(kind, self._rig))
+        schema = StreamSchema.of(number, stream, SAMPLE_TYPES[kind], stream_attributes(kind, self._rig, stream))
         self._wal.declare(schema)
         self._streams[stream] = schema
         self._roads[frame_head(kind, stream)] = schema

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.arrival_clock import stamp_source_of
-from skin_teleop.rig import Rig
+from skin_teleop.rig import HandConfig, Rig, SkinConfig
 
 HEADSET_HZ = 72.0
 """Default refresh rate of the Quest browser, at which it delivers hand poses (WebXR `frameRate`)."""
@@ -34,15 +34,26 @@ FACTS = {
     "JointTarget": StreamFacts("server", NO_DEVICE_CLOCK),
     "Truth": StreamFacts("simulated world", "t_dev: simulated time, ns"),
     "ClockSample": StreamFacts("clock exchange with the device", "t_dev: the device's clock, ns"),
+    "SkinEmbedding": StreamFacts("encoder node", "t_dev: that of the window's last skin frame"),
     "Event": StreamFacts("all processes", NO_DEVICE_CLOCK),
 }
 
 
-def nominal_hz(message: str, rig: Rig) -> float:
+def _hand_of(stream: str, rig: Rig) -> HandConfig:
+    """The hand that a stream is named after; the first where it is none's."""
+    return next((hand for hand in rig.hands.values() if hand.name == stream), rig.hand)
+
+
+def _skin_of(stream: str, rig: Rig) -> SkinConfig:
+    return next((skin for skin in rig.skins.values() if skin.name == stream), rig.skin)
+
+
+def nominal_hz(message: str, rig: Rig, stream: str = "") -> float:
     """Rows a second that a stream should have; 0 where rows come when something happens."""
     rates = {
-        "SkinFrame": float(rig.skin.tick_hz),
-        "JointState": 1000 / rig.hand.period_ms,
+        "SkinFrame": float(_skin_of(stream, rig).tick_hz),
+        "SkinEmbedding": float(rig.skin.tick_hz),
+        "JointState": 1000 / _hand_of(stream, rig).period_ms,
         "HandPose": HEADSET_HZ,
         "WristTarget": HEADSET_HZ,
         "JointTarget": HEADSET_HZ,
@@ -54,15 +65,15 @@ def nominal_hz(message: str, rig: Rig) -> float:
     return rates.get(message, 0.0)
 
 
-def stamp_source(message: str, rig: Rig) -> str:
+def stamp_source(message: str, rig: Rig, stream: str = "") -> str:
     """What `t_mono` of a stream is, a key of `skin_teleop.messages.STAMP_SOURCES`."""
     if message == "JointState":
-        return stamp_source_of(rig.hand.can_interface)
-    return "tick" if message == "SkinFrame" else "host"
+        return stamp_source_of(_hand_of(stream, rig).can_interface)
+    return "tick" if message in ("SkinFrame", "SkinEmbedding") else "host"
 
 
-def stream_attributes(message: str, rig: Rig) -> dict[str, Any]:
-    """The attributes of a stream that do not depend on its rows.
+def stream_attributes(message: str, rig: Rig, stream: str = "") -> dict[str, Any]:
+    """The attributes of a stream that do not depend on its rows; its name says which of two hands or skins it is of.
 
     `latency_ns` is how long before `t_mono` the measurement was made; 0 until a calibration says more.
     """
@@ -70,7 +81,7 @@ def stream_attributes(message: str, rig: Rig) -> dict[str, Any]:
     return {
         "source": facts.source,
         "clock": facts.clock,
-        "stamp_source": stamp_source(message, rig),
-        "nominal_hz": nominal_hz(message, rig),
+        "stamp_source": stamp_source(message, rig, stream),
+        "nominal_hz": nominal_hz(message, rig, stream),
         "latency_ns": 0,
     }

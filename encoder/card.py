@@ -19,7 +19,7 @@ pretrained from scratch by skin_teleop. No weights of the paper's release are us
 |---|---|
 | input | {window_frames} frames at {rate_hz} Hz, change of flux in counts and taxel positions in the palm frame (m) |
 | size | width {width}, {depth} blocks, {heads} heads, one token per {tokens} |
-| training | objective {objective}, {steps} steps, seed {seed}, {precision} |
+| training | objective {objective}, {steps} steps{after}, seed {seed}, {precision} |
 | exported network | {exported}, chosen by {chosen_by} |
 | taxel table | layout {layout}, geometry {geometry} |
 | data | {origin} |
@@ -60,6 +60,7 @@ def model_card(config: EncoderConfig, probe: ProbeTable | None, skipped: str, al
         objective=config.objective,
         alarms="\n".join(f"- {alarm}" for alarm in alarms) or "None.",
         steps=config.steps,
+        after=f" after {config.steps_before} of {config.extends}" if config.extends else "",
         seed=config.seed,
         precision="bfloat16 autocast" if config.bf16 else "float32",
         exported=config.exported,

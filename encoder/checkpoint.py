@@ -1,23 +1,29 @@
-"""A finished encoder on disk: config.json and model.safetensors. Nothing is ever unpickled."""
+"""A finished encoder on disk: config.json and model.safetensors. Nothing is ever run that a file says.
+
+`load_encoder` and `load_config` also read a file in the layout of the public Sparsh-skin weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from encoder.model import CHANNELS, SparshSkinEncoder
 from encoder.presets import EncoderSize
+from encoder.release_weights import read_release
 from encoder.run_folder import MODEL_FILE, write_atomically
 from encoder.session_data import RATE_HZ, TactileRecording
 from encoder.windows import WINDOW_FRAMES, TactileWindows
 from skin_teleop.errors import ConfigError, SessionError
 
 CONFIG_FILE = "config.json"
+CARD_FILE = "README.md"
 
 
 class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +45,12 @@ class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_frames: int = WINDOW_FRAMES
     channels: int = CHANNELS
     objective: str = "sparsh"
+    extends: str = ""
+    steps_before: int = 0
+    core_s: float = 0.0
+    """Core seconds of training in the call that finished the run; 0 where nobody measured."""
+    augment: bool = False
+    """Whether windows were shown as other skins would have felt them."""
 
 
 def save_encoder(folder: Path, encoder: SparshSkinEncoder, config: EncoderConfig) -> None:
@@ -50,7 +62,12 @@ def save_encoder(folder: Path, encoder: SparshSkinEncoder, config: EncoderConfig
 
 
 def load_config(folder: str | Path) -> EncoderConfig:
-    """Read config.json; raises ConfigError where it is missing, of another schema or holds anything unknown."""
+    """Read config.json, or describe a file of public weights.
+
+    Raises ConfigError where config.json is missing, of another schema or holds anything unknown.
+    """
+    if Path(folder).is_file():
+        return _load_release(Path(folder))[1]
     path = Path(folder) / CONFIG_FILE
     if not path.is_file():
         raise ConfigError(
@@ -84,13 +101,49 @@ def windows_for(config: EncoderConfig, recordings: Sequence[TactileRecording], *
     return windows
 
 
-def load_encoder(folder: str | Path) -> SparshSkinEncoder:
-    """The frozen encoder of a run folder, ready to use; raises ConfigError where its files do not fit together."""
-    config = load_config(folder)
-    path = Path(folder) / MODEL_FILE
+def load_encoder(path: str | Path) -> SparshSkinEncoder:
+    """The frozen encoder of a run folder or of a file of public weights, see `encoder.release_weights`.
+
+    Raises ConfigError where the files do not fit together.
+    """
+    if Path(path).is_file():
+        encoder, config = _load_release(Path(path))
+        return _frozen(encoder, config)
+    config = load_config(path)
     encoder = SparshSkinEncoder(config.size)
+    _fill(encoder, lambda: load_file(Path(path) / MODEL_FILE), path)
+    card = Path(path) / CARD_FILE
+    return _frozen(encoder, config, card.read_text() if card.is_file() else "")
+
+
+def _load_release(path: Path) -> tuple[SparshSkinEncoder, EncoderConfig]:
+    size, weights, network = read_release(path)
+    encoder = SparshSkinEncoder(size)
+    _fill(encoder, lambda: weights, path)
+    config = EncoderConfig(
+        schema="skin_teleop.encoder/1",
+        size=size,
+        geometry="sparsh",
+        layout="xela_ah_right",
+        preset="paper",
+        exported="student" if network == "student" else "teacher",
+        chosen_by="the file of public weights it was read from",
+        steps=0,
+        seed=0,
+        simulated=False,
+        data_fingerprints={},
+        bf16=False,
+    )
+    return encoder, config
+
+
+def _fill(encoder: SparshSkinEncoder, read: Callable[[], dict[str, Tensor]], path: str | Path) -> None:
     try:
-        encoder.load_state_dict(load_file(path))
+        encoder.load_state_dict(read())
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ConfigError(f"the encoder in {folder} cannot be loaded", found=str(error)) from error
+        raise ConfigError(f"the encoder in {path} cannot be loaded", found=str(error)) from error
+
+
+def _frozen(encoder: SparshSkinEncoder, config: EncoderConfig, card: str = "") -> SparshSkinEncoder:
+    encoder.described, encoder.card = config, card
     return encoder.requires_grad_(False).eval()

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from torch.utils.flop_counter import FlopCounterMode
 
+from encoder.device import device_has_bf16
 from encoder.presets import preset
 from encoder.run_folder import RunSettings
 from encoder.session_data import TactileRecording
-from encoder.train import Training, cpu_has_bf16
+from encoder.train import Training
 from encoder.windows import TactileWindows
 
 _BYTES = 4
@@ -61,7 +62,7 @@ def estimate(
     """Time and count two steps on a copy that is thrown away; writes nothing."""
     recipe = preset(preset_name)
     windows = TactileWindows(recordings, stride=recipe.stride, geometry=geometry)
-    settings = RunSettings(preset_name, steps or 100, 0, geometry, cpu_has_bf16(), {}, objective)
+    settings = RunSettings(preset_name, steps or 100, 0, geometry, device_has_bf16(), {}, objective)
     training = Training(windows, settings)
     with FlopCounterMode(display=False) as counter:
         training.step(0)

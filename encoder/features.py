@@ -39,3 +39,12 @@ def raw_features(windows: TactileWindows, rows: Array) -> Array:
         ]
         parts.append(np.stack(figures, 1).reshape(len(flux), -1))
     return np.concatenate(parts)
+
+
+def untrained(like: SparshSkinEncoder, seed: int) -> SparshSkinEncoder:
+    """The same architecture and input statistics, untrained; torch's own generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = SparshSkinEncoder(like.size)
+    fresh.set_statistics(like.flux_mean, like.flux_std)
+    return fresh

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from encoder.hub import HubModel
 from encoder.presets import EncoderSize
 from encoder.tokens import PAD_KINDS, PadPatch, TokenTable
 from encoder.windows import WINDOW_FRAMES
@@ -34,7 +35,7 @@ class SkinTokens:
     """(B, K, d) one token for every taxel (or pad) that was computed."""
 
 
-class SparshSkinEncoder(nn.Module):
+class SparshSkinEncoder(nn.Module, HubModel):
     """Vision transformer over N tokens; may run on a subset of them, at the cost of that subset only.
 
     N is 368 where a token is a taxel and 18 where it is a pad (`size.tokens`); `tokens` says which is which.

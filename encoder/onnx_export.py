@@ -78,6 +78,8 @@ class OnnxEncoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.facts: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        """What the export wrote into the file: geometry, layout, rate and so on."""
 
     def __call__(self, flux: Array, position_m: Array, valid: Array) -> tuple[Array, Array]:
         """Summary (B, d) and patches (B, N, d) of windows, see the module."""

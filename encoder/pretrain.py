@@ -14,20 +14,22 @@ from typing import Literal
 import numpy as np
 
 from encoder.card import ProbeTable, model_card
-from encoder.checkpoint import EncoderConfig, save_encoder
+from encoder.checkpoint import CARD_FILE, EncoderConfig, save_encoder
 from encoder.features import encoder_features
 from encoder.objectives.objective import Objective
+from encoder.prepare import prepare
 from encoder.presets import preset
 from encoder.probe import MAIN_METRIC, ProbeTask, probe, probe_task, validation_scores
+from encoder.ranks import leads, number_of_rank_0
 from encoder.reconstruction import reconstruct
-from encoder.run_folder import RUN_FILE, read_metrics, stored_states, write_atomically
+from encoder.run_folder import RUN_FILE, read_metrics, write_atomically
 from encoder.session_data import TactileRecording
-from encoder.train import OnStep, Training, prepare, train
+from encoder.train import OnStep, Training, train
+from encoder.training_state import keep_for_extension
 from encoder.windows import TactileWindows
 from skin_teleop.errors import SessionError
 
 PROBE_FILE = "probe.json"
-CARD_FILE = "README.md"
 _LOSS_ROWS = 3
 
 _log = logging.getLogger(__name__)
@@ -65,6 +67,9 @@ class _Verdict:
     probe_skipped: str
 
 
+_OF_RANK_0 = _Verdict("student", "rank 0", None, "rank 0 does it")
+
+
 def pretrain(
     recordings: Sequence[TactileRecording],
     folder: Path,
@@ -75,11 +80,16 @@ def pretrain(
     max_time_s: float = 60.0,
     seed: int = 0,
     geometry: str = "vendor",
+    augment: bool = False,
+    extends: Path | None = None,
     on_step: OnStep | None = None,
     on_stage: Callable[[str], None] | None = None,
     stop: threading.Event | None = None,
 ) -> PretrainResult:
     """Pretrain on recordings, or go on with the unfinished run in `folder`, and leave a finished run there.
+
+    `augment` shows every window as another skin would have felt it. `extends` names a finished run that the new one
+    goes on from. Under torchrun every rank calls this.
 
     Raises ConfigError where the folder is taken or the settings differ, SessionError where the recordings are too
     short, TrainingError when the loss is not a number, KeyboardInterrupt (after saving) once `stop` is set.
@@ -89,13 +99,23 @@ def pretrain(
     timing = steps is None and not (folder / RUN_FILE).exists()
     say(f"{len(windows)} windows" + ("; measuring the speed" if timing else ""))
     settings = prepare(
-        windows, folder, preset_name=preset_name, objective=objective, steps=steps, max_time_s=max_time_s, seed=seed
+        windows,
+        folder,
+        preset_name=preset_name,
+        objective=objective,
+        steps=steps,
+        max_time_s=max_time_s,
+        seed=seed,
+        augment=augment,
+        extends=extends,
     )
     say(f"pretraining for {settings.steps} steps")
-    began = time.monotonic()
+    began, spent_s = time.monotonic(), time.process_time()
     training = train(windows, settings, folder, on_step=on_step, stop=stop)
-    seconds = time.monotonic() - began
-    verdict = _finish(training, folder, say)
+    seconds, core_s = time.monotonic() - began, time.process_time() - spent_s
+    training.objective.cpu()
+    verdict = _finish(training, folder, say, core_s) if leads() else _OF_RANK_0
+    number_of_rank_0(0, training.device)  # nobody leaves, and nobody reads the folder, before it is finished
     losses = [row["loss"] for row in read_metrics(folder)]
     return PretrainResult(
         run=str(folder),
@@ -111,7 +131,7 @@ def pretrain(
     )
 
 
-def _finish(training: Training, folder: Path, say: Callable[[str], None]) -> _Verdict:
+def _finish(training: Training, folder: Path, say: Callable[[str], None], core_s: float) -> _Verdict:
     """Choose, judge and write the encoder; the model's file comes last, for it marks the run as finished."""
     windows = training.windows
     verdict = _judge(training.objective, windows, say)
@@ -120,13 +140,13 @@ def _finish(training: Training, folder: Path, say: Callable[[str], None]) -> _Ve
     encoder = training.objective.encoders[verdict.exported]
     say("training the decoder for the reconstruction")
     reconstruct(encoder, windows, training.settings.seed).save(folder)
-    config = _config(training, verdict)
+    config = _config(training, verdict, core_s)
     write_atomically(
         folder / CARD_FILE, model_card(config, verdict.probe, verdict.probe_skipped, training.alarms).encode()
     )
     save_encoder(folder, encoder, config)
-    for leftover in (*stored_states(folder), folder / RUN_FILE):
-        leftover.unlink(missing_ok=True)
+    keep_for_extension(folder)
+    (folder / RUN_FILE).unlink()
     return verdict
 
 
@@ -143,7 +163,7 @@ def _judge(objective: Objective, windows: TactileWindows, say: Callable[[str], N
     return _Verdict(chosen, chosen_by, probe(objective.encoders[chosen], windows, task), "")
 
 
-def _config(training: Training, verdict: _Verdict) -> EncoderConfig:
+def _config(training: Training, verdict: _Verdict, core_s: float) -> EncoderConfig:
     settings = training.settings
     return EncoderConfig(
         schema="skin_teleop.encoder/1",
@@ -159,6 +179,10 @@ def _config(training: Training, verdict: _Verdict) -> EncoderConfig:
         data_fingerprints=settings.data_fingerprints,
         bf16=settings.bf16,
         objective=settings.objective,
+        extends=settings.extends,
+        steps_before=settings.steps_before,
+        core_s=core_s,
+        augment=settings.augment,
     )
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from encoder.features import encoder_features, raw_features
+from encoder.features import encoder_features, raw_features, untrained
 from encoder.model import SparshSkinEncoder
 from encoder.ridge import balanced_accuracy, class_midpoints, explained_variance, fit_ridges
 from encoder.windows import HELD_OUT, TRAIN, VALIDATION, TactileWindows
@@ -86,11 +85,11 @@ def probe_task(windows: TactileWindows, max_windows: int = MAX_WINDOWS) -> Probe
 
 def probe(encoder: SparshSkinEncoder, windows: TactileWindows, task: ProbeTask) -> dict[str, dict[str, float | str]]:
     """Held-out scores of the encoder, of untrained ones of its size (mean over 3 seeds) and of raw pad statistics."""
-    untrained = [
-        held_out_scores(encoder_features(_untrained(encoder, seed), windows, task.rows), task)
+    of_untrained = [
+        held_out_scores(encoder_features(untrained(encoder, seed), windows, task.rows), task)
         for seed in range(RANDOM_SEEDS)
     ]
-    mean = {name: float(np.mean([scores[name] for scores in untrained])) for name in untrained[0]}
+    mean = {name: float(np.mean([scores[name] for scores in of_untrained])) for name in of_untrained[0]}
     return {
         "encoder": _row(held_out_scores(encoder_features(encoder, windows, task.rows), task), 1),
         "random": _row(mean, RANDOM_SEEDS),
@@ -133,15 +132,6 @@ def _candidates(features: Array, task: ProbeTask, fit: Array, judge: Array) -> l
 
 def _row(scores: Scores, seeds: int) -> dict[str, float | str]:
     return {"metric": MAIN_METRIC, "value": scores[MAIN_METRIC], "seeds": seeds, **scores}
-
-
-def _untrained(encoder: SparshSkinEncoder, seed: int) -> SparshSkinEncoder:
-    """The same architecture and input statistics, untrained; torch's own generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        fresh = SparshSkinEncoder(encoder.size)
-    fresh.set_statistics(encoder.flux_mean, encoder.flux_std)
-    return fresh
 
 
 def _evenly(rows: Array, count: int) -> Array:

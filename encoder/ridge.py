@@ -31,13 +31,18 @@ class Ridge:
         return predicted
 
 
-def fit_ridges(features: Array, targets: Array, penalties: Array = PENALTIES) -> list[Ridge]:
+def fit_ridges(
+    features: Array, targets: Array, penalties: Array = PENALTIES, scale: Array | None = None
+) -> list[Ridge]:
     """One ridge a penalty from features (n, d) and targets (n, k).
+
+    Features are divided by their own deviation, or by `scale` (d,) where the rows are too few to show one.
 
     Solved in the dual, by one eigendecomposition of the (n, n) Gram matrix for all penalties (Hastie et al., The
     Elements of Statistical Learning, section 18.3.5): n is a few hundred here and d may be thousands.
     """
-    mean, scale = features.mean(0), features.std(0) + _TINY
+    mean = features.mean(0)
+    scale = features.std(0) + _TINY if scale is None else scale
     standard = (features - mean) / scale  # (n, d)
     offset = targets.mean(0)
     values, vectors = _eigen(standard @ standard.T)

@@ -15,12 +15,15 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from encoder.tensorboard_events import EventFile
 from skin_teleop.errors import ConfigError, TrainingError
 
 RUN_FILE = "run.json"
 STATE_FILES = "training-*.safetensors"
 METRICS_FILE = "metrics.jsonl"
 MODEL_FILE = "model.safetensors"
+EXTENSION_FILE = "extend.safetensors"
+"""State after the last step of a finished run; only an extension needs it, and it may be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class RunSettings:
     data_fingerprints: dict[str, str]
     """Session name to SHA-256 of what the encoder sees of it."""
     objective: str = "sparsh"
+    extends: str = ""
+    """Name of the finished run that this one goes on from."""
+    steps_before: int = 0
+    """Steps that were done before this run's first one, so that it draws other windows."""
+    augment: bool = False
+    """Whether windows are shown as other skins would have felt them."""
 
 
 def new_folder(parent: Path, preset: str) -> Path:
@@ -122,11 +131,18 @@ class MetricsLog:
         self._path = folder / METRICS_FILE
         kept = [row for row in read_metrics(folder) if row["step"] < first_step]
         write_atomically(self._path, b"".join(_line(row) for row in kept))
+        self._events = EventFile(folder)
+        for row in kept:
+            self._show(row)
 
     def append(self, row: dict[str, Any]) -> None:
-        """Add a row."""
+        """Add a row, here and in the run's TensorBoard events."""
         with self._path.open("ab") as file:
             file.write(_line(row))
+        self._show(row)
+
+    def _show(self, row: dict[str, Any]) -> None:
+        self._events.scalars(row["step"], {name: v for name, v in row.items() if name != "step" and name != "alarms"})
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,9 @@ class Schedules:
 
     recipe: Recipe
     steps: int
+    continued: bool = False
+    """Whether these steps extend a finished run: learning rate and weight decay begin anew (a warm restart), while the
+    teacher, which is no longer random, keeps the paper's momentum, the last temperature and a free last layer."""
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then cosine."""
@@ -41,6 +44,8 @@ class Schedules:
 
         The paper's 0.994 needs thousands of steps; over 100 it would leave the teacher at its random start.
         """
+        if self.continued:
+            return PAPER_MOMENTUM
         return min(PAPER_MOMENTUM, max(_LOWEST_MOMENTUM, 1 - _FORGETTING / self.steps))
 
     def teacher_momentum(self, step: int) -> float:
@@ -49,12 +54,14 @@ class Schedules:
 
     def teacher_temperature(self, step: int) -> float:
         """Linear ramp, then constant."""
+        if self.continued:
+            return self.recipe.teacher_temperature[1]
         ramp = max(1, round(self.recipe.temperature_ramp_share * self.steps))
         return _between(*self.recipe.teacher_temperature, min(1.0, step / ramp))
 
     def last_layer_frozen(self, step: int) -> bool:
         """True while the prototypes get no gradient."""
-        return step < max(1, round(_FREEZE_SHARE * self.steps))
+        return not self.continued and step < max(1, round(_FREEZE_SHARE * self.steps))
 
     def _share(self, step: int) -> float:
         return step / max(1, self.steps - 1)

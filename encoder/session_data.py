@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from dataset_tools.labels import ACTIONS, Label
 from encoder.body import Body, body_of
 from skin_teleop.clock import NS_PER_S
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import N_TAXELS
-from skin_teleop.transforms import Array
+from skin_teleop.transforms import Array, rotation_from_quaternion
 
 RATE_HZ = 100
 GATE_LOW_COUNTS, GATE_HIGH_COUNTS = 20_000, 60_000
@@ -38,6 +39,10 @@ class StreamLike(Protocol):
     @property
     def t_mono(self) -> Array:
         """(T,) int64 host monotonic time, ns."""
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """Names of all columns."""
 
     def __getitem__(self, column: str) -> Array:
         """One whole column of the stream."""
@@ -79,14 +84,24 @@ class TactileRecording:
     """(T, 368) bool, all three axes inside the gate and a baseline known."""
     joint_rad: Array
     """(T, 16) float32, the newest joint positions at or before each grid time, rad."""
-    pad_force_n: Array | None
-    """(T, 18) float32 size of the true force on each pad, N; only where the session holds truth."""
+    pad_force_xyz_n: Array | None
+    """(T, 18, 3) float32 true force on each pad in its own frame (z outward), N; only where there is truth."""
     baseline_from: str
+    object_in_palm: Array | None = None
+    """(T, 3, 4) float32 rotation and position (m) of the object in the palm frame; only where there is truth."""
+    action: Array | None = None
+    """(T,) int8 index into ACTIONS of the label that stands at each grid time, -1 without one; None: no labels."""
+    object_name: str = ""
+
+    @property
+    def pad_force_n(self) -> Array | None:
+        """(T, 18) float32 size of the true force on each pad, N; only where the session holds truth."""
+        return None if self.pad_force_xyz_n is None else np.linalg.norm(self.pad_force_xyz_n, axis=-1)
 
     @property
     def simulated(self) -> bool:
         """True where a simulated world's truth lies beside the sensors."""
-        return self.pad_force_n is not None
+        return self.pad_force_xyz_n is not None
 
     def fingerprint(self) -> str:
         """SHA-256 of everything the encoder can see of this recording."""
@@ -110,8 +125,8 @@ def rest_baseline(flux: Array, valid: Array) -> tuple[Array, Array]:
     return np.nanmedian(counts, axis=0), known
 
 
-def load_recording(session: SessionLike) -> TactileRecording:
-    """Read one session; raises SessionError where the skin or the hand stream is missing or too short."""
+def load_recording(session: SessionLike, labels: Sequence[Label] = ()) -> TactileRecording:
+    """Read one session and its labels; raises SessionError where the skin or the hand is missing or too short."""
     body = body_of(session.meta)
     skin_stream, hand_stream = _stream(session, body.skin), _stream(session, body.hand)
     flux, t_ns = skin_stream["flux"], np.asarray(skin_stream.t_mono)
@@ -129,8 +144,11 @@ def load_recording(session: SessionLike) -> TactileRecording:
         delta=_delta(flux, rows, valid, baseline),
         valid=valid,
         joint_rad=hand_stream["position"][newest_at(hand_stream.t_mono, grid_ns)].astype(np.float32),
-        pad_force_n=_pad_force(session, grid_ns),
+        pad_force_xyz_n=_pad_force(session, grid_ns),
         baseline_from=baseline_from,
+        object_in_palm=_object_in_palm(session, grid_ns),
+        action=_action(labels, grid_ns),
+        object_name=str(session.meta.get("object") or ""),
     )
 
 
@@ -181,9 +199,35 @@ def _delta(flux: Array, rows: Array, valid: Array, baseline: Array) -> Array:
 
 
 def _pad_force(session: SessionLike, grid_ns: Array) -> Array | None:
-    truth = session.streams.get("truth")
-    if truth is None or not len(truth.t_mono):
+    wrench = _truth(session, "pad_wrench", grid_ns)  # (T, 18, 6)
+    return None if wrench is None else np.ascontiguousarray(wrench[..., :3], np.float32)
+
+
+def _object_in_palm(session: SessionLike, grid_ns: Array) -> Array | None:
+    """(T, 3, 4) pose of the object seen from the palm; None where the truth is silent about one of both."""
+    thing, palm = (_truth(session, column, grid_ns) for column in ("object_pose", "palm_pose"))
+    if thing is None or palm is None or not (thing[:, 3:].any(1) & palm[:, 3:].any(1)).all() or np.isnan(thing).any():
         return None
-    wrench = truth["pad_wrench"][newest_at(truth.t_mono, grid_ns)]  # (T, 18, 6)
-    force: Array = np.linalg.norm(wrench[..., :3], axis=-1).astype(np.float32)
-    return force
+    to_palm = rotation_from_quaternion(palm[:, 3:]).swapaxes(-1, -2)  # (T, 3, 3)
+    turn = to_palm @ rotation_from_quaternion(thing[:, 3:])
+    place_m = to_palm @ (thing[:, :3] - palm[:, :3])[..., None]  # (T, 3, 1)
+    return np.concatenate([turn, place_m], -1).astype(np.float32)
+
+
+def _truth(session: SessionLike, column: str, grid_ns: Array) -> Array | None:
+    """The newest value of a column of the stream `truth` at each grid time; None where it does not exist."""
+    truth = session.streams.get("truth")
+    if truth is None or not len(truth.t_mono) or column not in truth.fields:
+        return None
+    picked: Array = truth[column][newest_at(truth.t_mono, grid_ns)]
+    return picked
+
+
+def _action(labels: Sequence[Label], grid_ns: Array) -> Array | None:
+    actions = [label for label in labels if label.label in ACTIONS]
+    if not actions:
+        return None
+    index = np.full(len(grid_ns), -1, np.int8)
+    for label in actions:
+        index[(grid_ns >= label.t_start_mono_ns) & (grid_ns < label.t_end_mono_ns)] = ACTIONS.index(label.label)
+    return index

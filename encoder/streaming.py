@@ -46,7 +46,11 @@ class StreamingEncoder:
         self._filled = 0
 
     def push(self, flux: Array, joint_rad: Array) -> tuple[Array, Array] | None:
-        """Take raw counts (368, 3) and joints (16,) rad; summary (d,) and patches (N, d), None until the ring is full.
+        """Take a frame; summary (d,) and patches (N, d) of the window that it ends, None until the ring is full."""
+        return self.embed() if self.add(flux, joint_rad) else None
+
+    def add(self, flux: Array, joint_rad: Array) -> bool:
+        """Take raw counts (368, 3) and joints (16,) rad without encoding them; True where the ring is full.
 
         A frame that fails the gate leaves its taxels out of the next ten windows, as in training.
         """
@@ -56,8 +60,10 @@ class StreamingEncoder:
         self._flux[-1] = np.rint(flux - self._baseline) * self._valid[-1, :, None]
         self._position_m[-1] = self._body.taxel_positions_m(joint_rad, self._geometry)
         self._filled = min(self._filled + 1, WINDOW_FRAMES)
-        if self._filled < WINDOW_FRAMES:
-            return None
+        return self._filled == WINDOW_FRAMES
+
+    def embed(self) -> tuple[Array, Array]:
+        """Summary (d,) and patches (N, d) of the last ten frames."""
         summary, patches = self._infer(self._flux[None], self._position_m[None], np.asarray(self._valid.all(0))[None])
         return summary[0], patches[0]
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from skin_teleop.errors import MissingPartError
 
-PACKAGES = ("torch", "safetensors")
+PACKAGES = ("torch", "safetensors", "huggingface_hub")
 
 
 def require_training_extra(asked: str) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from encoder.objectives.objective import Objective
-from encoder.run_folder import stored_states, write_atomically
+from encoder.run_folder import EXTENSION_FILE, stored_states, write_atomically
 
 STATES_KEPT = 3
 
@@ -30,6 +30,20 @@ def save_state(folder: Path, objective: Objective, optimiser: Optimizer, step: i
     write_atomically(folder / f"training-{step:09d}.safetensors", save(tensors, {"step": str(step)}))
     for old in stored_states(folder)[STATES_KEPT:]:
         old.unlink()
+
+
+def keep_for_extension(folder: Path) -> None:
+    """Leave only the newest state of a run that is finished, under another name."""
+    newest, *others = stored_states(folder)
+    newest.replace(folder / EXTENSION_FILE)
+    for old in others:
+        old.unlink()
+
+
+def begin_from(base: Path, folder: Path) -> None:
+    """Make the last state of a finished run the state of a new run before its first step."""
+    tensors, _ = _read(base / EXTENSION_FILE)
+    write_atomically(folder / f"training-{0:09d}.safetensors", save(tensors, {"step": "0"}))
 
 
 def restore_state(folder: Path, objective: Objective, optimiser: Optimizer) -> int:

@@ -3,7 +3,7 @@
 The split is by time inside every recording: blocks of at most 1.5 s in the order train, train, validation, held out,
 so that an action of 6 s or more is seen on both sides. A window whose frames, or the ten frames before it, reach
 into a block of another part is left out. What this split measures is therefore new moments of known recordings, not
-new objects or new skins.
+new objects or new skins. Those are measured by giving every recording to one part as a whole (encoder.splits).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from encoder.augmentation import SkinInstance
 from encoder.session_data import TactileRecording
 from skin_teleop.errors import ConfigError, SessionError
 from skin_teleop.skin_layout import GEOMETRIES
@@ -44,21 +45,30 @@ class TactileWindows:
     """All windows of some recordings; nothing is copied until `gather`."""
 
     def __init__(
-        self, recordings: Sequence[TactileRecording], *, stride: int = 1, geometry: str = "vendor", split: bool = True
+        self,
+        recordings: Sequence[TactileRecording],
+        *,
+        stride: int = 1,
+        geometry: str = "vendor",
+        split: bool = True,
+        parts: Array | None = None,
     ) -> None:
         """List the windows that start every `stride` frames; raises ConfigError or SessionError where none fits.
 
         Without `split`, windows that reach into two parts are listed as well, with the part of their last frame.
+        With `parts` (R,), every recording belongs to one part as a whole and is not cut into blocks.
         """
         if geometry not in GEOMETRIES:
             raise ConfigError("a taxel geometry was asked for", found=geometry, allowed=", ".join(GEOMETRIES))
         self.recordings = tuple(recordings)
         self.layout = _one_layout(self.recordings)
         self.geometry = geometry
-        tables = [_starts_and_parts(recording, stride, split) for recording in self.recordings]
+        tables = [_starts_and_parts(recording, stride, split and parts is None) for recording in self.recordings]
         self.start = np.concatenate([starts for starts, _ in tables])  # (N,)
         self.part = np.concatenate([parts for _, parts in tables])  # (N,)
         self.recording = np.repeat(np.arange(len(tables)), [len(starts) for starts, _ in tables])
+        if parts is not None:
+            self.part = parts[self.recording]
         if not (self.part == TRAIN).any():
             raise SessionError(
                 "windows of 0.1 s were asked for",
@@ -88,18 +98,26 @@ class TactileWindows:
         """True where every recording holds a simulated world's truth."""
         return all(recording.pad_force_n is not None for recording in self.recordings)
 
-    def gather(self, rows: Array) -> WindowBatch:
-        """The windows of some rows; forward kinematics of their postures happens here."""
+    def gather(
+        self, rows: Array, instance: SkinInstance | None = None, generator: torch.Generator | None = None
+    ) -> WindowBatch:
+        """The windows of some rows; forward kinematics of their postures happens here.
+
+        With an `instance` (which then needs a generator), as other skins would have felt them.
+        """
         frames = self.start[rows][:, None] + np.arange(WINDOW_FRAMES)  # (B, 10)
         picks = [(self.recordings[k], self.recording[rows] == k) for k in np.unique(self.recording[rows])]
-        flux = np.empty((*frames.shape, 368, 3), np.float32)
-        valid = np.empty((len(rows), 368), bool)
+        counts = np.empty((*frames.shape, 368, 3), np.float32)
+        inside = np.empty((len(rows), 368), bool)
         positions = np.empty((*frames.shape, 368, 3), np.float32)
         for recording, chosen in picks:
-            flux[chosen] = recording.delta[frames[chosen]]
-            valid[chosen] = recording.valid[frames[chosen]].all(1)
+            counts[chosen] = recording.delta[frames[chosen]]
+            inside[chosen] = recording.valid[frames[chosen]].all(1)
             positions[chosen] = recording.body.taxel_positions_m(recording.joint_rad[frames[chosen]], self.geometry)
-        return WindowBatch(torch.from_numpy(flux), torch.from_numpy(positions), torch.from_numpy(valid))
+        flux, valid = torch.from_numpy(counts), torch.from_numpy(inside)
+        if instance is not None and generator is not None:
+            flux, valid = instance.felt(flux, valid, generator)
+        return WindowBatch(flux, torch.from_numpy(positions), valid)
 
     def flux_statistics(self) -> tuple[Array, Array]:
         """Mean and standard deviation (3,) of the valid training frames, counts; one pair an axis as in the paper."""
@@ -113,6 +131,10 @@ class TactileWindows:
         mean = total / max(count, 1)
         deviation = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
         return mean, np.maximum(deviation, 1.0)
+
+    def frames_of(self, rows: Array) -> list[tuple[TactileRecording, int]]:
+        """Recording and first frame of every window of some rows."""
+        return [(self.recordings[k], int(start)) for k, start in zip(self.recording[rows], self.start[rows])]
 
     def _at_last_frame(self, rows: Array, columns: Sequence[Array]) -> Array:
         last = self.start[rows] + WINDOW_FRAMES - 1

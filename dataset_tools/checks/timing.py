@@ -20,7 +20,7 @@ MAX_CLOCK_RESIDUAL_NS = 100 * NS_PER_MS
 """How far a device's stamps may lie from a straight line through them."""
 SHARED = ("Event", "ClockSample")
 """Several producers share these streams, each with its own counter."""
-SAMPLED = ("SkinFrame", "SkinHealth")
+SAMPLED = ("SkinFrame", "SkinHealth", "SkinEmbedding")
 """Rows on the host's tick that hold the device's newest frame: its counter may stand still or skip."""
 
 

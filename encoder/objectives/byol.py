@@ -15,6 +15,7 @@ from encoder.model import SkinTokens, SparshSkinEncoder
 from encoder.objectives.crops import draw_views
 from encoder.objectives.objective import Objective, Outcome, Trained
 from encoder.presets import Recipe
+from encoder.ranks import world
 from encoder.schedules import Schedules
 
 
@@ -47,7 +48,7 @@ class ByolObjective(Objective):
 
     def compute(self, folded: Tensor, generator: torch.Generator, schedules: Schedules, step: int) -> Outcome:
         """2 - 2 cos between prediction and projection of the other crop (equation 2), mean over both directions."""
-        wide = draw_views(len(folded), 1, generator, folded.shape[1]).wide  # (2, B, K)
+        wide = draw_views(len(folded) * world(), 1, generator, folded.shape[1]).of_rank(folded.device).wide  # (2, B, K)
         seen = _encode(self.student.encoder, folded, wide)
         with torch.no_grad():
             taught = _encode(self.teacher.encoder, folded, wide)

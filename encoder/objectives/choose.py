@@ -8,6 +8,7 @@ from encoder.objectives.byol import ByolObjective
 from encoder.objectives.jepa import JepaObjective
 from encoder.objectives.mae import MaeObjective
 from encoder.objectives.objective import Objective
+from encoder.objectives.release import ReleaseObjective
 from encoder.objectives.sparsh import SparshObjective
 from encoder.presets import Recipe
 from skin_teleop.errors import ConfigError
@@ -17,6 +18,7 @@ _KINDS: dict[str, Callable[[Recipe], Objective]] = {
     "jepa": JepaObjective,
     "mae": MaeObjective,
     "byol": ByolObjective,
+    "release": ReleaseObjective,
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from encoder.ranks import own_part
 from skin_teleop.messages import N_TAXELS
 
 GLOBAL_CROPS = 2
@@ -26,6 +27,10 @@ class Views:
     """(L, B, Kl) int64 tokens of the local crops."""
     masked: Tensor
     """(2, B, Kg) bool, tokens of the global crops that the student must guess."""
+
+    def of_rank(self, device: torch.device) -> Views:
+        """This rank's part of views that were drawn for the batch of all ranks, on its device."""
+        return Views(*(own_part(values, 1).to(device) for values in (self.wide, self.narrow, self.masked)))
 
     def without(self, missing: Tensor) -> Views:
         """The same views where nobody has to guess the missing ones (B, N) of a window's tokens."""

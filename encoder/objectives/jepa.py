@@ -18,6 +18,7 @@ from encoder.objectives.objective import Objective, Outcome, Trained
 from encoder.objectives.pad_graph import grow_regions, token_distance_m
 from encoder.objectives.predictor import Predictor
 from encoder.presets import Recipe
+from encoder.ranks import own_part, world
 from encoder.schedules import Schedules
 
 TARGETS = 4
@@ -54,8 +55,9 @@ class JepaObjective(Objective):
 
     def compute(self, folded: Tensor, generator: torch.Generator, schedules: Schedules, step: int) -> Outcome:
         """Smooth L1 between guessed and taught tokens, mean over regions."""
-        targets = grow_regions((TARGETS, len(folded)), TARGET_SHARE, self.distance_m, generator)  # (R, B, M)
-        keep = context_of(targets, folded.shape[1], generator)
+        targets = grow_regions((TARGETS, len(folded) * world()), TARGET_SHARE, self.distance_m, generator)
+        keep = own_part(context_of(targets, folded.shape[1], generator)).to(folded.device)  # (B, K)
+        targets = own_part(targets, 1).to(folded.device)  # (R, B, M)
         with torch.no_grad():
             whole = self.teacher.encoder.encode(folded)
         seen = self.student.encoder.encode(folded, keep)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from encoder.ranks import of_all_ranks, own_part
+
 STUDENT_TEMPERATURE = 0.1
 _EPS = 1e-8
 
@@ -49,11 +51,12 @@ def koleo_loss(summaries: Tensor) -> Tensor:
     """Spread of summaries (crops, B, d): mean of -log distance to the nearest neighbour inside the same crop.
 
     Kozachenko-Leonenko entropy estimate, Sablayrolles et al. (arXiv 1806.03198, equation 2). Splitting by crop keeps
-    a window's own second view from being its nearest neighbour.
+    a window's own second view from being its nearest neighbour. Neighbours are looked for on all ranks.
     """
     unit = functional.normalize(summaries.float(), dim=-1, eps=_EPS)
-    similarity = unit @ unit.transpose(-1, -2)  # (crops, B, B)
-    own = torch.eye(similarity.shape[-1], dtype=torch.bool)
+    everyone = of_all_ranks(unit, 1)  # (crops, W B, d)
+    similarity = unit @ everyone.transpose(-1, -2)  # (crops, B, W B)
+    own = own_part(torch.eye(everyone.shape[1], dtype=torch.bool, device=unit.device))
     nearest = similarity.detach().masked_fill(own, -1.0).argmax(-1)  # (crops, B)
-    neighbour = unit.gather(1, nearest[..., None].expand_as(unit))
+    neighbour = everyone.gather(1, nearest[..., None].expand_as(unit))
     return -torch.log((unit - neighbour).norm(dim=-1) + _EPS).mean()

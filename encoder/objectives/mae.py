@@ -9,6 +9,7 @@ from encoder.model import SparshSkinEncoder
 from encoder.objectives.objective import Objective, Outcome, Trained
 from encoder.objectives.predictor import Predictor
 from encoder.presets import Recipe
+from encoder.ranks import own_part, world
 from encoder.schedules import Schedules
 from encoder.windows import WINDOW_FRAMES
 
@@ -39,13 +40,14 @@ class MaeObjective(Objective):
 
     def compute(self, folded: Tensor, generator: torch.Generator, schedules: Schedules, step: int) -> Outcome:
         """Mean squared error of the normalised flux, on the valid taxels of hidden tokens only."""
-        keep, hidden = split_tokens(len(folded), folded.shape[1], generator)
+        drawn = split_tokens(len(folded) * world(), folded.shape[1], generator)
+        keep, hidden = (own_part(tokens).to(folded.device) for tokens in drawn)
         encoder = self.student.encoder
         seen = encoder.encode(folded, keep)
         guessed = self.student.decoder(seen, keep, hidden).float()  # (B, M, S * 30)
         wanted = folded.gather(1, hidden[..., None].expand(-1, -1, folded.shape[-1]))
         flux = encoder.flux_of(wanted)  # (B, M, S, 30)
-        known = encoder.tokens.occupied[hidden] & ~flux[..., 0].isnan()  # (B, M, S)
+        known = encoder.tokens.occupied.to(hidden.device)[hidden] & ~flux[..., 0].isnan()  # (B, M, S)
         total = (guessed.view_as(flux) - flux)[known].square().mean()
         return Outcome(
             total=total,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from encoder.model import SparshSkinEncoder
+from encoder.ranks import mean_scalar
 from encoder.schedules import Schedules
 
 
@@ -30,6 +31,12 @@ class Outcome:
     """(V, B, P) the teacher's distribution over prototypes, where there are prototypes."""
     centres: dict[str, Tensor] = field(default_factory=dict)
     """(P,) mean of the teacher's logits in this step, by the name of the centre that follows it."""
+
+
+def of_whole_batch(outcome: Outcome) -> Outcome:
+    """The outcome with the loss and its terms of the batch of all ranks, for reports; views stay the rank's own."""
+    terms = {name: mean_scalar(term) for name, term in outcome.terms.items()}
+    return replace(outcome, total=mean_scalar(outcome.total), terms=terms)
 
 
 class Trained(nn.Module):

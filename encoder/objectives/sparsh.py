@@ -25,6 +25,7 @@ from encoder.objectives.losses import (
 )
 from encoder.objectives.objective import Objective, Outcome, Trained
 from encoder.presets import Recipe
+from encoder.ranks import mean_of_all_ranks, world
 from encoder.schedules import Schedules
 
 
@@ -86,7 +87,7 @@ class SparshObjective(Objective):
     def compute(self, folded: Tensor, generator: torch.Generator, schedules: Schedules, step: int) -> Outcome:
         """Draw crops and masks and judge them; the prototypes rest while the schedule says so."""
         self.student.head.prototypes.requires_grad_(not schedules.last_layer_frozen(step))
-        views = draw_views(len(folded), self.local_crops, generator, folded.shape[1])
+        views = draw_views(len(folded) * world(), self.local_crops, generator, folded.shape[1]).of_rank(folded.device)
         losses: Losses = self(folded, views, schedules.teacher_temperature(step))
         return Outcome(
             total=losses.total,
@@ -96,8 +97,8 @@ class SparshObjective(Objective):
             teacher_summary=losses.teacher.summary,
             assigned=losses.assigned,
             centres={
-                "summary_centre": losses.teacher.summary_logits.float().mean((0, 1)),
-                "token_centre": losses.teacher.token_logits.float().mean(0),
+                "summary_centre": mean_of_all_ranks(losses.teacher.summary_logits.float().flatten(0, 1)),
+                "token_centre": mean_of_all_ranks(losses.teacher.token_logits.float()),
             },
         )
 

@@ -229,3 +229,14 @@ def test_a_stream_says_what_stamps_it_carries(interface, source):
     assert stream_attributes("JointState", rig)["stamp_source"] == source
     assert stream_attributes("SkinFrame", rig)["stamp_source"] == "tick"
     assert stream_attributes("HandPose", rig)["stamp_source"] == "host"
+
+
+def test_a_streams_name_says_which_of_two_hands_and_skins_it_is_of() -> None:
+    rig = load_rig("simulated_two_hands")
+    second = dataclasses.replace(rig.hands["second_hand"], can_interface="socketcan", period_ms=2)
+    skin = dataclasses.replace(rig.skins["second_skin"], tick_hz=50)
+    rig = dataclasses.replace(rig, second_hand=second, second_skin=skin)
+    first, other = (stream_attributes("JointState", rig, name) for name in ("allegro", "allegro_left"))
+    assert [first["nominal_hz"], other["nominal_hz"]] == [pytest.approx(1000 / 3), 500]
+    assert [first["stamp_source"], other["stamp_source"]] == ["sender", "kernel"]
+    assert [stream_attributes("SkinFrame", rig, name)["nominal_hz"] for name in ("uskin", "uskin_left")] == [100, 50]

@@ -30,6 +30,10 @@ class MadeUpStream:
     def t_mono(self) -> np.ndarray:
         return self.columns["t_mono"]
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(self.columns)
+
     def __getitem__(self, column: str) -> np.ndarray:
         return self.columns[column]
 

@@ -9,8 +9,9 @@ import torch
 
 from encoder.monitor import alarms, monitors, rankme
 from encoder.objectives.objective import Outcome
+from encoder.prepare import prepare
 from encoder.run_folder import read_metrics
-from encoder.train import Training, prepare, train
+from encoder.train import Training, train
 from encoder.windows import TactileWindows
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dataset_tools.labels import ACTIONS, Label
 from encoder.session_data import load_recording, newest_at, passes_gate, rest_baseline
 from skin_teleop.errors import SessionError
 
@@ -108,6 +109,41 @@ def test_truth_becomes_the_size_of_each_pads_force(session):
     assert recording.simulated
     assert recording.pad_force_n[100, 4] == pytest.approx(5)
     assert not load_recording(session(120, truth=False)).simulated
+
+
+def test_the_object_is_seen_from_the_palm(session):
+    """A palm turned by a quarter about z, one metre up: what lies along the world's x lies along its own -y."""
+    made_up = session(60)
+    truth = made_up.streams["truth"].columns
+    quarter = [0, 0, np.sqrt(0.5), np.sqrt(0.5)]
+    truth["palm_pose"] = np.tile(np.array([0, 0, 1, *quarter], np.float32), (60, 1))
+    truth["object_pose"] = np.tile(np.array([0.2, 0, 1, *quarter], np.float32), (60, 1))
+    pose = load_recording(made_up).object_in_palm
+    assert pose.shape == (60, 3, 4)
+    np.testing.assert_allclose(pose[30], np.c_[np.eye(3), [0, -0.2, 0]], atol=1e-6)
+    truth["object_pose"][7] = np.nan
+    assert load_recording(made_up).object_in_palm is None
+    assert load_recording(session(60)).object_in_palm is None  # its truth has no such columns
+
+
+def test_labels_become_an_action_of_each_frame(session):
+    made_up = session(200)
+    label = Label(
+        id="a",
+        revision=1,
+        label="wiping",
+        t_start_mono_ns=5_500_000_000,
+        t_end_mono_ns=5_700_000_000,
+        state="gold",
+        source="human",
+        annotator="test",
+        created_at="2026-03-01T10:00:00+00:00",
+    )
+    action = load_recording(made_up, [label]).action
+    assert np.flatnonzero(action == ACTIONS.index("wiping")).tolist() == list(range(50, 70))
+    assert (action == -1).sum() == 180
+    rest = Label(**{**{f: getattr(label, f) for f in label.__struct_fields__}, "label": "rest"})
+    assert load_recording(made_up, [rest]).action is None
 
 
 @pytest.mark.parametrize("missing", ["uskin", "allegro"])

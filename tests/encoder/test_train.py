@@ -13,8 +13,9 @@ import torch
 
 from encoder import train as trainer
 from encoder.interrupt import stop_on_interrupt
+from encoder.prepare import prepare
 from encoder.run_folder import METRICS_FILE, RUN_FILE, read_metrics, stored_states
-from encoder.train import Training, prepare, train
+from encoder.train import Training, train
 from encoder.windows import TactileWindows
 from skin_teleop.errors import ConfigError, TrainingError
 
@@ -105,6 +106,7 @@ def test_killed_run_goes_on_from_its_last_state(windows, small_preset, small_rec
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from conftest import make_session
         from encoder import presets, train as trainer
+        from encoder.prepare import prepare
         from encoder.presets import EncoderSize, Recipe
         from encoder.session_data import load_recording
         from encoder.windows import TactileWindows
@@ -112,7 +114,7 @@ def test_killed_run_goes_on_from_its_last_state(windows, small_preset, small_rec
         presets.PRESETS["small_test"] = {small_recipe!r}
         trainer.CHECKPOINT_EVERY_S = 0.0
         folder, windows = Path({str(tmp_path / "killed")!r}), TactileWindows([load_recording(make_session())])
-        settings = trainer.prepare(windows, folder, preset_name="small_test", steps={STEPS})
+        settings = prepare(windows, folder, preset_name="small_test", steps={STEPS})
         def die(done, steps, loss):
             if done == 4:
                 os.kill(os.getpid(), signal.SIGKILL)

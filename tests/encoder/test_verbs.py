@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dataset_tools.pack import pack_session
 from dataset_tools.seal import seal_session
 from dataset_tools.session_log import SessionLog
 from encoder.checkpoint import load_config, load_encoder
@@ -59,6 +60,29 @@ def test_stored_session_reads_like_the_made_up_one(stored_session, session):
         np.testing.assert_array_equal(getattr(stored, name), getattr(made_up, name))
 
 
+def test_a_pack_and_the_cache_read_like_the_session(stored_session, tmp_path):
+    plain, pack = load_recordings([str(stored_session)])[0], pack_session(stored_session, tmp_path / "pack")
+    (packed,) = load_recordings([str(pack)])
+    (cached,) = load_recordings([str(pack)], tmp_path / "cache")
+    assert packed.fingerprint() == cached.fingerprint() == plain.fingerprint()
+    np.testing.assert_array_equal(cached.pad_force_xyz_n, plain.pad_force_xyz_n)
+    assert isinstance(cached.delta, np.memmap)
+
+
+def test_pretrain_leaves_out_what_it_is_told_and_remembers_augmentation(stored_session, small_preset, tmp_path, capsys):
+    out, again = tmp_path / "run", tmp_path / "again"
+    words = ["pretrain", str(stored_session), "--preset", small_preset, "--steps", "2"]
+    assert main([*words, "--leave-sessions", stored_session.name]) == 1
+    assert "no recording is left" in capsys.readouterr().err
+    assert main([*words, "--augment", "--out", str(out), "--cache", str(tmp_path / "cache")]) == 0
+    config = load_config(out)
+    assert config.augment
+    assert config.core_s > 0
+    assert main([*words, "--out", str(again)]) == 0
+    first, plain = (load_encoder(folder).state_dict()["patch.weight"] for folder in (out, again))
+    assert not np.array_equal(first, plain)
+
+
 def test_pretrain_then_probe(stored_session, small_preset, tmp_path, capsys):
     out, answer = tmp_path / "run", tmp_path / "pretrain.json"
     words = ["pretrain", str(stored_session), "--preset", small_preset, "--steps", "3"]
@@ -69,10 +93,11 @@ def test_pretrain_then_probe(stored_session, small_preset, tmp_path, capsys):
     assert result["windows"] > 100
     assert list(result["probe"]) == ["encoder", "random", "raw"]
     assert "frozen linear probe" in capsys.readouterr().out
-    files = {path.name for path in out.iterdir()}
+    files = {path.name for path in out.iterdir() if not path.name.startswith("events.out.tfevents")}
     assert files == {
         "README.md",
         "config.json",
+        "extend.safetensors",
         "metrics.jsonl",
         "model.safetensors",
         "probe.json",

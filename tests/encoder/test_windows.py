@@ -153,6 +153,6 @@ def still_recording(n_frames):
         delta=np.zeros((1, 368, 3), np.int16),
         valid=np.ones((1, 368), bool),
         joint_rad=np.zeros((1, 16), np.float32),
-        pad_force_n=None,
+        pad_force_xyz_n=None,
         baseline_from="nothing",
     )

@@ -1,0 +1,34 @@
+"""Going on from a finished run: in a new folder, with more steps, on the same or on more sessions.
+
+The finished run stays as it is. The new one begins with its networks, centres and optimiser moments, keeps its
+normalisation, and has schedules of its own (`encoder.schedules.Schedules.continued`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from encoder.checkpoint import load_config
+from encoder.run_folder import EXTENSION_FILE, RunSettings
+from skin_teleop.errors import ConfigError
+
+
+def extension_of(base: Path, wanted: RunSettings) -> RunSettings:
+    """The settings as an extension of a finished run; raises ConfigError where that run was of another kind."""
+    config = load_config(base)
+    different = [name for name in ("preset", "objective", "geometry") if getattr(config, name) != getattr(wanted, name)]
+    if different:
+        raise ConfigError(
+            f"an extension of {base} was asked for",
+            found=", ".join(f"{name} {getattr(wanted, name)}" for name in different),
+            allowed=", ".join(f"{name} {getattr(config, name)}" for name in different),
+            next_step="leave out what the run has settled",
+        )
+    if not (base / EXTENSION_FILE).is_file():
+        raise ConfigError(
+            f"an extension of {base} was asked for",
+            found=f"no {EXTENSION_FILE}: deleted, or not made by skin-teleop pretrain",
+            next_step="a new run without --extend",
+        )
+    return dataclasses.replace(wanted, extends=base.resolve().name, steps_before=config.steps_before + config.steps)
