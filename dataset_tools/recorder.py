@@ -22,7 +22,8 @@ from dataset_tools.session_log import SessionLog
 from skin_teleop.bus import FEED_BATCH_MS, CommandInbox, Publisher, announce_ready, endpoint
 from skin_teleop.clock import NS_PER_MS, Ticker, mono_ns
 from skin_teleop.errors import SessionError, WireError
-from skin_teleop.messages import DropCount, RecorderCommand, RecorderStatus, decode, split_frame
+from skin_teleop.frames import decode, split_frame
+from skin_teleop.messages import DropCount, RecorderCommand, RecorderStatus
 from skin_teleop.rig import Rig
 
 log = logging.getLogger(__name__)

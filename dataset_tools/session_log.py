@@ -24,7 +24,8 @@ from dataset_tools.stream_facts import stream_attributes
 from dataset_tools.wal_frame import StreamSchema
 from dataset_tools.wal_writer import WalWriter
 from skin_teleop.errors import SessionError, WireError
-from skin_teleop.messages import SAMPLE_TYPES, Event, Sample, frame_head
+from skin_teleop.frames import frame_head
+from skin_teleop.messages import SAMPLE_TYPES, Event, Sample
 from skin_teleop.rig import Rig
 
 STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")

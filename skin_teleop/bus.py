@@ -20,7 +20,8 @@ import zmq
 
 from skin_teleop.clock import NS_PER_MS, NS_PER_S, mono_ns
 from skin_teleop.errors import BusError, WireError
-from skin_teleop.messages import DropCount, Message, MessageType, Sample, decode, encode, frame_head
+from skin_teleop.frames import decode, encode, frame_head
+from skin_teleop.messages import DropCount, Message, MessageType, Sample
 
 FEED_BATCH_MS = 20
 """Rows wait at most this long in their producer: a part of the 100 ms that a killed recorder may cost."""

@@ -16,7 +16,8 @@ import zmq
 
 from skin_teleop.bus import endpoint
 from skin_teleop.errors import ProcessDied
-from skin_teleop.messages import Message, decode_rows
+from skin_teleop.frames import decode_rows
+from skin_teleop.messages import Message
 from skin_teleop.rig import Rig
 
 START_TIMEOUT_S = 30.0

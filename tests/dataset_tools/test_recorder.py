@@ -15,7 +15,8 @@ from dataset_tools.reader import open_session
 from dataset_tools.recorder import run
 from skin_teleop.bus import FEED_BATCH_MS, CommandSender, Latest, RecorderFeed, endpoint
 from skin_teleop.clock import Stamp
-from skin_teleop.messages import DropCount, Event, RecorderCommand, RecorderStatus, WristTarget, encode
+from skin_teleop.frames import encode
+from skin_teleop.messages import DropCount, Event, RecorderCommand, RecorderStatus, WristTarget
 from skin_teleop.rig import Rig
 
 

@@ -22,17 +22,9 @@ from drivers.simulated.light_hand import LightHand
 from skin_teleop.bus import CommandSender, Publisher, endpoint
 from skin_teleop.clock import ABSENT_NS, NS_PER_S, Stamp, mono_ns
 from skin_teleop.errors import ConfigError, DeviceError
+from skin_teleop.frames import decode_rows
 from skin_teleop.hand import hand_model
-from skin_teleop.messages import (
-    Event,
-    HandCommand,
-    HandHealth,
-    JointState,
-    JointTarget,
-    Message,
-    WristTarget,
-    decode_rows,
-)
+from skin_teleop.messages import Event, HandCommand, HandHealth, JointState, JointTarget, Message, WristTarget
 from skin_teleop.rig import Rig, load_rig
 from skin_teleop.transforms import quaternion_from_rotation, rotation_from_rpy
 

@@ -22,8 +22,9 @@ from drivers.uskin.raw_can import RawTaxel, decode_raw, encode_raw
 from drivers.uskin.server_frame import SensorReading, ServerFrame, encode_server_frame, parse_server_frame
 from skin_teleop.clock import NS_PER_MS, Stamp
 from skin_teleop.errors import WireError
+from skin_teleop.frames import decode, encode
 from skin_teleop.hand import hand_model
-from skin_teleop.messages import HandCommand, JointTarget, decode, encode
+from skin_teleop.messages import HandCommand, JointTarget
 from skin_teleop.rig import HandConfig
 
 FRAMES = int(os.environ.get("SKIN_TELEOP_FUZZ_FRAMES", "20000"))

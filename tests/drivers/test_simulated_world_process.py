@@ -18,7 +18,8 @@ from drivers.allegro.codec import FingerPose, Frame, decode
 from drivers.uskin.server_frame import parse_server_frame
 from skin_teleop.bus import Latest, Publisher, endpoint
 from skin_teleop.clock import NS_PER_MS, Stamp
-from skin_teleop.messages import Message, ProcessStatus, Truth, WristTarget, decode_rows
+from skin_teleop.frames import decode_rows
+from skin_teleop.messages import Message, ProcessStatus, Truth, WristTarget
 from skin_teleop.rig import Rig, load_rig
 
 SET_PERIOD_3_MS = Frame(0x204, bytes.fromhex("030000000000"))

@@ -17,7 +17,8 @@ from websockets.sync.server import Server, ServerConnection, serve
 from drivers.uskin import node
 from drivers.uskin.server_frame import SensorReading, ServerFrame, encode_server_frame, encode_welcome
 from skin_teleop.bus import endpoint
-from skin_teleop.messages import FLAG_STALE, ClockSample, Event, Message, SkinFrame, SkinHealth, decode_rows
+from skin_teleop.frames import decode_rows
+from skin_teleop.messages import FLAG_STALE, ClockSample, Event, Message, SkinFrame, SkinHealth
 from skin_teleop.rig import Rig, free_port, load_rig
 from skin_teleop.skin_layout import skin_layout
 

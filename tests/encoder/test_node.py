@@ -20,7 +20,8 @@ from encoder.windows import TactileWindows
 from skin_teleop.bus import Latest, Publisher, endpoint
 from skin_teleop.clock import Stamp
 from skin_teleop.errors import ConfigError
-from skin_teleop.messages import FLAG_STALE, JointState, SkinEmbedding, SkinFrame, decode_rows
+from skin_teleop.frames import decode_rows
+from skin_teleop.messages import FLAG_STALE, JointState, SkinEmbedding, SkinFrame
 from skin_teleop.rig import LiveEncoderConfig, load_rig
 
 WIDTH = 24

@@ -23,7 +23,8 @@ from server.client_files import ClientFiles
 from server.invitations import ask_for_invitation
 from skin_teleop.bus import CommandInbox, Publisher, endpoint
 from skin_teleop.clock import Stamp
-from skin_teleop.messages import JointState, RecorderCommand, RecorderStatus, SkinFrame, decode_rows
+from skin_teleop.frames import decode_rows
+from skin_teleop.messages import JointState, RecorderCommand, RecorderStatus, SkinFrame
 from skin_teleop.rig import Rig, free_port, load_rig
 
 CLIENT = Path(__file__).parents[2] / "quest_client"

@@ -16,7 +16,8 @@ import zmq
 
 from server import process
 from skin_teleop.bus import CommandInbox, Publisher, endpoint
-from skin_teleop.messages import Event, HandCommand, JointTarget, RecorderCommand, RecorderStatus, decode_rows
+from skin_teleop.frames import decode_rows
+from skin_teleop.messages import Event, HandCommand, JointTarget, RecorderCommand, RecorderStatus
 from skin_teleop.rig import Rig, free_port, load_rig
 
 TOKEN = "a-test-token"

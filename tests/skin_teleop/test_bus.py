@@ -23,7 +23,8 @@ from skin_teleop.bus import (
 )
 from skin_teleop.clock import Stamp, Ticker
 from skin_teleop.errors import BusError
-from skin_teleop.messages import DropCount, Event, HandCommand, JointTarget, WristTarget, decode_rows
+from skin_teleop.frames import decode_rows
+from skin_teleop.messages import DropCount, Event, HandCommand, JointTarget, WristTarget
 
 Result = TypeVar("Result")
 

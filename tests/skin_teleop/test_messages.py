@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from skin_teleop.clock import Stamp
 from skin_teleop.errors import WireError
+from skin_teleop.frames import decode, decode_rows, encode, frame_head, split_frame
 from skin_teleop.messages import (
     EVENT_CODES,
     EVENT_TEXT_BYTES,
@@ -20,11 +21,6 @@ from skin_teleop.messages import (
     RecorderCommand,
     Sample,
     SkinFrame,
-    decode,
-    decode_rows,
-    encode,
-    frame_head,
-    split_frame,
 )
 
 
