@@ -61,6 +61,7 @@ def test_what_the_page_saves_is_played_again_bit_for_bit(headset, poll, tmp_path
     headset.wait(lambda: headset.do("emulated.frames >= 20"), "half of the motion")
     headset.do("emulated.pinch = true")
     headset.wait(lambda: headset.do("emulated.frames >= 45"), "the end of the motion")
+    headset.wait(lambda: len(headset.robot.stream("hand_pose")) >= 40, "forty frames; the page leaves out what is late")
     headset.do("emulated.lost.right = true; emulated.frames = 0")
     headset.wait(lambda: headset.do("emulated.frames === 0"), "the lost hand")
     with headset.page.expect_download() as saving:
@@ -71,7 +72,8 @@ def test_what_the_page_saves_is_played_again_bit_for_bit(headset, poll, tmp_path
     poll(lambda: "disconnected" in [name for name, _ in headset.robot.events()], "the page to leave its seat")
     trace = load_trace(saved)
     first = headset.robot.stream("hand_pose")[: len(trace.frames)]
-    assert saved.suffix == ".frames" and len(trace.frames) >= 40
+    assert saved.suffix == ".frames"
+    assert len(trace.frames) >= 40
     assert [frame.seq for frame in trace.frames] == [row.seq for row in first]
     assert [frame.t_capture_ns for frame in trace.frames] == [row.t_dev for row in first]
 
@@ -97,9 +99,11 @@ def test_the_page_does_not_grow_with_the_frames_it_sends(headset):
     headset.enter()
     headset.wait(lambda: len(headset.robot.stream("hand_pose")) > 150, "code that is compiled and caches that are full")
     before, frames = held_by(headset), headset.do("emulated.frames")
-    headset.wait(lambda: headset.do("emulated.frames") > frames + 250, "250 frames more")
-    grown = held_by(headset) - before
-    assert grown / (headset.do("emulated.frames") - frames) < BYTES_OF_A_LEAK
+    later = []
+    for more in (250, 300, 350, 400):
+        headset.wait(lambda more=more: headset.do("emulated.frames") > frames + more, f"{more} frames more")
+        later.append(held_by(headset))  # the engine's own caches come and go; what is kept is in every reading
+    assert (min(later) - before) / 250 < BYTES_OF_A_LEAK
 
 
 def held_by(headset) -> int:

@@ -8,7 +8,7 @@ import sys
 
 from server.operator_client import OperatorClient
 
-WARM_UP, MEASURED, AT_ONCE = 1100, 1500, 50
+WARM_UP, MEASURED, AT_ONCE = 1500, 4000, 50
 """Poses; the rate shown to the desk remembers a thousand of them, so more than that come first."""
 
 
