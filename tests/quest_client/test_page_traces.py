@@ -42,16 +42,26 @@ def public_hands(reference_data: Path) -> np.ndarray:
 
 def test_public_recordings_drive_every_joint_of_the_page(headset, public_hands, wait_factor):
     headset.enter()
-    headset.do(f"emulated.frames = 0; emulated.rows = {public_hands.tolist()}")
-    played = f"emulated.frames >= {len(public_hands) + 5}"
-    headset.wait(lambda: headset.do(played), "the end of the recordings", 30 * wait_factor)
+    seen: set[int] = set()
+    for _ in range(5):  # a busy machine leaves out what is late: then the recordings are played again
+        headset.do(f"emulated.frames = 0; emulated.rows = {public_hands.tolist()}")
+        played = f"emulated.frames >= {len(public_hands) + 5}"
+        headset.wait(lambda played=played: headset.do(played), "the end of the recordings", 30 * wait_factor)
+        seen = rows_that_arrived(headset, public_hands)
+        if len(seen) == len(public_hands):
+            break
+    assert len(seen) > 0.9 * len(public_hands)
+    assert {row.valid.tolist()[RIGHT] for row in headset.robot.stream("hand_pose")} == {1}
+
+
+def rows_that_arrived(headset, public_hands: np.ndarray) -> set[int]:
+    """Which rows the stand-in got; every one that it got has each joint to a micrometre."""
     sent = np.stack([row.pose[RIGHT, :, :3] for row in headset.robot.stream("hand_pose")])
     error = np.abs(sent[:, None] - public_hands[None]).max(-1)  # (sent, rows, 25) m
     nearest = error.max(-1).argmin(1)
     played_only = error[np.arange(len(sent)), nearest].max(-1) < 1e-3
     assert error[np.arange(len(sent)), nearest][played_only].max(0).max() < 1e-6
-    assert len(set(nearest[played_only].tolist())) > 0.9 * len(public_hands)
-    assert {row.valid.tolist()[RIGHT] for row in headset.robot.stream("hand_pose")} == {1}
+    return set(nearest[played_only].tolist())
 
 
 def test_what_the_page_saves_is_played_again_bit_for_bit(headset, poll, tmp_path, open_right_hand):
