@@ -11,6 +11,7 @@ The runtime folder is private to the user (mode 0700), so nothing leaves the mac
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ FEED_BATCH_MS = 20
 """Rows wait at most this long in their producer: a part of the 100 ms that a killed recorder may cost."""
 FEED_BATCH_BYTES = 64 << 10
 """Most bytes that wait for a batch; a rig's rows of 20 ms are a tenth of it."""
+FEED_CLOSE_MS = 200
+"""How long a producer that ends waits for room on the road, and then for what is under way."""
 FEED_QUEUE = 1000
 """Frames a producer may have under way to the recorder: 10 s of two streams, 64 MB at most."""
 PUBLISHER_QUEUE = 1000
@@ -35,6 +38,8 @@ FOLLOWED = 100
 """Messages that wait for a reader of all of them: 1 s of the skin."""
 MAX_SOCKET_PATH_BYTES = 100
 """Linux limits a Unix socket path to 107 bytes; ZeroMQ adds a few."""
+
+log = logging.getLogger(__name__)
 
 
 def endpoint(runtime: Path, name: str) -> str:
@@ -80,7 +85,7 @@ class Latest(Generic[MessageType]):
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
         self._socket.setsockopt(zmq.CONFLATE, 1)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SUBSCRIBE, b"%s\0%s\0" % (kind.__name__.encode(), stream.encode()))
+        self._socket.setsockopt(zmq.SUBSCRIBE, frame_head(kind.__name__, stream))
         self._socket.connect(endpoint(runtime, f"{process}.pub"))
 
     def take(self, timeout_ms: int = 0) -> MessageType | None:
@@ -143,7 +148,7 @@ class RecorderFeed:
     def __init__(self, runtime: Path) -> None:
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
         self._socket.setsockopt(zmq.SNDHWM, FEED_QUEUE)
-        self._socket.setsockopt(zmq.LINGER, 200)
+        self._socket.setsockopt(zmq.LINGER, FEED_CLOSE_MS)
         self._socket.connect(endpoint(runtime, "recorder.pull"))
         self.dropped: dict[str, int] = {}
         self._untold: list[str] = []
@@ -204,11 +209,23 @@ class RecorderFeed:
         return True
 
     def close(self) -> None:
-        """Send what waits, for up to 200 ms, and release the socket."""
+        """Send what waits, for up to 200 ms, count what then is left, and release the socket."""
         self._closing.set()
         self._sender.join()
-        self._send_waiting()
+        give_up_ns = mono_ns() + FEED_CLOSE_MS * NS_PER_MS
+        while not self._send_waiting():
+            left_ms = (give_up_ns - mono_ns()) // NS_PER_MS
+            if left_ms <= 0 or not self._socket.poll(left_ms, zmq.POLLOUT):
+                self._drop_waiting()
+                break
         self._socket.close()
+
+    def _drop_waiting(self) -> None:
+        for head, rows in self._waiting.items():
+            stream = head.split(b"\0")[1].decode()
+            self.dropped[stream] = self.dropped.get(stream, 0) + len(rows)
+            log.warning("the recorder took no more: the last %d rows of %s are lost", len(rows), stream)
+        self._waiting.clear()
 
 
 class CommandSender:

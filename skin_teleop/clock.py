@@ -43,10 +43,9 @@ class Ticker:
         return max(0, self._next_ns - mono_ns()) / NS_PER_S
 
     def advance(self) -> int:
-        """Move to the next deadline and return the one just reached (monotonic ns)."""
-        reached = self._next_ns
-        late = mono_ns() - reached
-        missed = max(0, late // self.period_ns)
+        """Move to the next deadline and return the one reached last, which is less than a period ago (monotonic ns)."""
+        missed = max(0, mono_ns() - self._next_ns) // self.period_ns
         self.overruns += missed
-        self._next_ns = reached + (missed + 1) * self.period_ns
+        reached = self._next_ns + missed * self.period_ns
+        self._next_ns = reached + self.period_ns
         return reached

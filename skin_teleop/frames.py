@@ -6,11 +6,15 @@ The same frame travels between processes and to the recorder, so that no layer t
 from __future__ import annotations
 
 import functools
+import re
 
 import msgspec
 
 from skin_teleop.errors import WireError
 from skin_teleop.messages import NOTICE_TYPES, SAMPLE_TYPES, Message, Sample
+
+STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+"""A stream's name becomes a folder's name in the sealed session."""
 
 
 @functools.cache

@@ -226,7 +226,7 @@ class Event(Sample):
     @classmethod
     def now(cls, name: str, seq: int, **facts: Any) -> Event:
         """An event of a known name, stamped now; raises WireError when its facts exceed the text field."""
-        text = json.dumps(facts, separators=(",", ":"), default=str).encode()
+        text = json.dumps(facts, separators=(",", ":"), default=str, ensure_ascii=False).encode()
         if len(text) > EVENT_TEXT_BYTES:
             raise WireError(
                 f"event {name} carries too much text",
@@ -330,6 +330,8 @@ class RecorderStatus:
     wal_bytes: int = 0
     message: str = ""
     last_sealed: str = ""
+    rejected: int = 0
+    """Frames and commands since the recorder's start that were refused: no rows, or not those of their stream."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,21 +31,41 @@ BUILD_TIMEOUT_S = 60
 def built_library(package: str, sources: Sequence[str], name: str) -> ctypes.CDLL:
     """Load the library `name` made from the C files in the folder `native` of a package, built now if it is not yet.
 
-    The last of `sources` is the one that includes the others. Raises MissingPartError where it cannot be built.
+    The last of `sources` is the one that includes the others. Raises MissingPartError where it cannot be built, kept
+    or loaded.
     """
     folder = resources.files(package) / "native"
     texts = {source: (folder / source).read_text() for source in sources}
     machine = f"{os.uname().machine} {FLAGS}"
     key = hashlib.sha256("".join([machine, *texts.values()]).encode()).hexdigest()[:16]
-    library = cache_folder() / f"{name}-{key}.so"
-    if not library.is_file():
-        _build(texts, sources[-1], library)
-    return ctypes.CDLL(str(library))
+    try:
+        library = _own_cache_folder() / f"{name}-{key}.so"
+        return _kept(library) or _built(texts, sources[-1], library)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise MissingPartError(
+            f"{name} could not be built",
+            found=str(error)[:500],
+            next_step="set XDG_CACHE_HOME to a folder of your own that can be written",
+        ) from error
 
 
 def cache_folder() -> Path:
-    """Where builds are kept: `$XDG_CACHE_HOME/skin-teleop`, by default under `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skin-teleop"
+    """Where builds are kept: `$XDG_CACHE_HOME/skin-teleop`, by default under `~/.cache`.
+
+    A relative path there counts as none, as the XDG base directory specification says: it would be another folder in
+    every working directory, and what lies in it is run.
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".cache") / "skin-teleop"
+
+
+def _own_cache_folder() -> Path:
+    """That folder, made if it is not there; raises PermissionError where another user could put a library into it."""
+    folder = cache_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{folder} belongs to another user, and what lies there would be run")
+    return folder
 
 
 def compiler() -> list[str]:
@@ -62,8 +82,19 @@ def compiler() -> list[str]:
     )
 
 
-def _build(texts: dict[str, str], main: str, library: Path) -> None:
-    library.parent.mkdir(parents=True, exist_ok=True)
+def _kept(library: Path) -> ctypes.CDLL | None:
+    """The library as it was built earlier; one that cannot be loaded, as after a full disk, is thrown away."""
+    if not library.is_file():
+        return None
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        log.warning("%s is built anew: %s", library, error)
+        library.unlink(missing_ok=True)
+        return None
+
+
+def _built(texts: dict[str, str], main: str, library: Path) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         for name, text in texts.items():
             Path(folder, name).write_text(text)
@@ -74,5 +105,8 @@ def _build(texts: dict[str, str], main: str, library: Path) -> None:
             raise MissingPartError(
                 f"{library.stem} could not be built", found=done.stderr[-500:], next_step=" ".join(command)
             )
+        with built.open("rb") as file:
+            os.fsync(file.fileno())
         built.replace(library)  # atomic: processes that start together never load half a file
     log.info("built %s", library)
+    return ctypes.CDLL(str(library))

@@ -6,7 +6,6 @@ The built-in rig `simulated` needs no file. Unknown keys are errors, so a typing
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import msgspec
 from skin_teleop.errors import ConfigError
 from skin_teleop.hand import SKIN_KIT_FINGER_JOINT1_Z_M, hand_model, is_left
 from skin_teleop.rig_check import check_rig
+from skin_teleop.rig_keys import refuse_unknown_keys
 from skin_teleop.skin_mounting import PadMounting, read_pad_map
 from skin_teleop.two_hands import SECOND_WRIST_AWAY_M
 
@@ -279,16 +279,19 @@ def load_rig(name_or_path: str) -> Rig:
     return _parse(path.read_text(), str(path))
 
 
+_HOW_TO_BEGIN = 'a rig file begins with schema = "skin_teleop.rig/1"; docs/rig.md lists every key, unit and default'
+
+
 def _parse(text: str, source: str) -> Rig:
     try:
         plain = msgspec.toml.decode(text)
     except msgspec.DecodeError as error:
         raise ConfigError(f"rig {source} is not valid TOML", found=str(error)) from error
-    _refuse_unknown_keys(plain, Rig, source, "")
+    refuse_unknown_keys(plain, Rig, _TABLES, source)
     try:
         rig = msgspec.convert(plain, Rig)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"rig {source} has a wrong value", found=str(error)) from error
+        raise ConfigError(f"rig {source} has a wrong value", found=str(error), next_step=_HOW_TO_BEGIN) from error
     rig = _completed(rig, plain, source)
     check_rig(rig, source)
     second = _with_mounting(rig.second_skin, source, "second_skin") if rig.second_skin else None
@@ -365,29 +368,3 @@ _TABLES: dict[str, type] = {
     "world": WorldConfig,
     "encoder": LiveEncoderConfig,
 }
-
-
-def _refuse_unknown_keys(plain: object, kind: type, source: str, prefix: str) -> None:
-    if not isinstance(plain, dict):
-        return
-    allowed = [f.name for f in dataclasses.fields(kind)]
-    for key, value in plain.items():
-        if key not in allowed:
-            raise ConfigError(
-                f"rig {source} has an unknown key",
-                found=f"{prefix}{key}",
-                allowed=", ".join(prefix + a for a in allowed),
-                next_step=_nearest(prefix + key, prefix, allowed),
-            )
-        if not prefix and key in _TABLES:
-            _refuse_unknown_keys(value, _TABLES[key], source, f"{key}.")
-
-
-def _nearest(asked: str, prefix: str, allowed: list[str]) -> str | None:
-    """The key that was probably meant, from every table: a right key in the wrong table is named too."""
-    every = [prefix + key for key in allowed]
-    every += [f"{table}.{f.name}" for table, kind in _TABLES.items() for f in dataclasses.fields(kind)]
-    alike = difflib.get_close_matches(asked, every, n=1) or [
-        key for key in every if key.rpartition(".")[2] == asked.rpartition(".")[2]
-    ]
-    return f"did you mean {alike[0]}?" if alike else None

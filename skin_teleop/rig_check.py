@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from skin_teleop.errors import ConfigError
 from skin_teleop.hand import hand_model, is_left
+from skin_teleop.rig_conflicts import check_conflicts
 from skin_teleop.skin_layout import GEOMETRIES, skin_layout
 from skin_teleop.two_hands import check_two_hands
 
@@ -32,6 +33,7 @@ def check_rig(rig: Rig, source: str) -> None:
     if rig.encoder is not None:
         _check_encoder(rig.encoder, rig.skin, source)
     check_two_hands(rig, source)
+    check_conflicts(rig, source)
 
 
 def _ranges(rig: Rig) -> Iterator[tuple[str, float, float, float]]:
@@ -40,6 +42,7 @@ def _ranges(rig: Rig) -> Iterator[tuple[str, float, float, float]]:
         yield from _hand_ranges(hand, table)
     for table, skin in rig.skins.items():
         yield f"{table}.tick_hz", skin.tick_hz, 1, 400
+        yield f"{table}.stale_after_ms", skin.stale_after_ms, 10, 60_000
     yield "server.port", rig.server.port, 1, 65535
     yield "recorder.batch_ms", rig.recorder.batch_ms, 5, 100
     yield "supervisor.restarts_per_minute", rig.supervisor.restarts_per_minute, 0, 20
@@ -89,5 +92,13 @@ def _check_skin(table: str, skin: SkinConfig, hand: HandConfig, source: str) -> 
     if skin.source == "raw_can" and not (skin.can_channels and skin.id_map):
         allowed = f"with {table}.can_channels and {table}.id_map"
         raise ConfigError(f"rig {source}: {table}.source", found="raw_can", allowed=allowed)
-    if urlsplit(skin.url).scheme not in ("ws", "wss"):
+    if not _is_web_socket(skin.url):
         raise ConfigError(f"rig {source}: {table}.url", found=skin.url, allowed="ws://host:port or wss://host:port")
+
+
+def _is_web_socket(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port beyond 65535, half an IPv6 address
+        return False

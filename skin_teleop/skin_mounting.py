@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -118,13 +118,14 @@ def read_pad_map(file: str, layout_name: str) -> dict[str, PadMounting]:
             found=f"layout {plain.get('layout')!r}, tables {', '.join(sorted(plain))}",
             allowed=f'layout = "{layout_name}" and tables [pads.NAME]',
         )
-    for name, table in plain["pads"].items():
-        if unknown := set(table) - KEYS:
-            raise ConfigError(f"{file}: pad {name}", found=", ".join(unknown), allowed=", ".join(sorted(KEYS)))
     try:
-        mounted = msgspec.convert(plain["pads"], dict[str, PadMounting])
+        tables = msgspec.convert(plain["pads"], dict[str, dict[str, Any]])
+        mounted = msgspec.convert(tables, dict[str, PadMounting])
     except msgspec.ValidationError as error:
         raise ConfigError(f"{file} has a wrong value", found=str(error)) from error
+    for name, table in tables.items():
+        if unknown := set(table) - KEYS:
+            raise ConfigError(f"{file}: pad {name}", found=", ".join(unknown), allowed=", ".join(sorted(KEYS)))
     mounted_taxels(skin_layout(layout_name), mounted)
     return mounted
 

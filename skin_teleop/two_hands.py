@@ -1,8 +1,7 @@
-"""What a rig of two hands must be: one of each side, each with names, ids and ports of its own."""
+"""What a rig of two hands must be: one of each side, both real or both turned by the same world."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from skin_teleop.errors import ConfigError
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
 
 SECOND_WRIST_AWAY_M = 0.4
 """How far the second palm's home is from the first one's, towards its own side, where a rig file does not say: m."""
-ONE_READER = ("slcan",)
-"""Interfaces that are a serial port: two processes on one would take each other's bytes."""
 
 
 def check_two_hands(rig: Rig, source: str) -> None:
@@ -23,10 +20,6 @@ def check_two_hands(rig: Rig, source: str) -> None:
     if rig.second_hand is None:
         return
     _check_sides(rig, source)
-    _check_names(rig, source)
-    _check_bus(rig, source)
-    if rig.second_skin is not None:
-        _check_skins(rig, source)
 
 
 def _check_simulated(rig: Rig, source: str) -> None:
@@ -65,64 +58,3 @@ def _check_sides(rig: Rig, source: str) -> None:
             allowed=f"{side}, the side of {first}: of two hands each is driven by the operator's hand of its side",
             next_step="leave server.driven_hand out",
         )
-
-
-def _check_names(rig: Rig, source: str) -> None:
-    """Names are streams, so each may be there once."""
-    taken: dict[str, str] = {}
-    names = {table: hand.name for table, hand in rig.hands.items()}
-    names |= {table: skin.name for table, skin in rig.skins.items()}
-    for table, name in names.items():
-        if name in taken:
-            raise ConfigError(
-                f"rig {source}: {table}.name",
-                found=f"{name}, which is {taken[name]}.name too",
-                allowed="a name of its own: the device's streams are called by it",
-                next_step=f'{table}.name = "{name}_2"',
-            )
-        taken[name] = table
-
-
-def _check_bus(rig: Rig, source: str) -> None:
-    first, second = rig.hand, rig.hands["second_hand"]
-    if (first.can_interface, first.can_channel) != (second.can_interface, second.can_channel):
-        return
-    if first.can_interface in ONE_READER:
-        raise ConfigError(
-            f"rig {source}: second_hand.can_channel",
-            found=f"{second.can_channel}, the serial port of the first hand",
-            allowed="a port of its own: two processes cannot read one",
-            next_step="give the second hand an adapter of its own, or make the port an interface with slcand",
-        )
-    if first.device_id == second.device_id:
-        free = next(number for number in range(4) if number != first.device_id)
-        raise ConfigError(
-            f"rig {source}: second_hand.device_id",
-            found=f"{second.device_id} on {second.can_channel}, as the first hand has it",
-            allowed="another id, 0 to 3, as it is set in that hand; or a channel of its own",
-            next_step=f"second_hand.device_id = {free}, or second_hand.can_channel",
-        )
-
-
-def _check_skins(rig: Rig, source: str) -> None:
-    first, second = rig.skin, rig.skins["second_skin"]
-    shared = sorted(set(_places(rig, "skin")) & set(_places(rig, "second_skin")))
-    if shared:
-        key = "url" if second.source == "xela_server" else "can_channels"
-        raise ConfigError(
-            f"rig {source}: second_skin.{key}",
-            found=f"{shared[0]}, which is the first skin's ({first.name})",
-            allowed="a server or buses of its own",
-            next_step="start a second xela_server with its own .ini file and port"
-            if key == "url"
-            else "put the second kit on another bus",
-        )
-
-
-def _places(rig: Rig, table: str) -> Iterator[str]:
-    """Where a skin's numbers come from."""
-    skin = rig.skins[table]
-    if skin.source == "xela_server":
-        yield skin.url
-    else:
-        yield from skin.can_channels

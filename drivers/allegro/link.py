@@ -10,6 +10,7 @@ import can
 from drivers.allegro.codec import HandEvent, HandEvents, HostEvent, decode, encode
 from drivers.arrival_clock import ArrivalClock
 from drivers.can_open import open_can
+from skin_teleop.clock import mono_ns
 from skin_teleop.errors import DeviceError, WireError
 from skin_teleop.rig import HandConfig
 
@@ -40,8 +41,11 @@ class HandLink:
         self._clock = ArrivalClock(config.can_interface)
         self._hears_itself = config.can_interface in HEARS_ITSELF
         self._receive_errors_in_a_row = 0
+        self._refusing_since_ns: int | None = None
         self.send_errors = 0
         """Frames the bus did not take, e.g. ENOBUFS because nobody acknowledges."""
+        self.refused_ns = 0
+        """How long the bus has refused every frame, as of the last one; 0 where it took that one."""
         self.malformed = 0
         """Frames with a known id and a wrong length, and what the interface itself could not read as a frame."""
         self.foreign = 0
@@ -60,10 +64,17 @@ class HandLink:
                         is_extended_id=False,
                     )
                 )
+                self._refusing_since_ns, self.refused_ns = None, 0
             except (can.CanError, OSError) as error:
-                self.send_errors += 1
-                if self.send_errors == 1:
-                    log.warning("CAN frame not sent (from now on only counted): %s", error)
+                self._note_refusal(error)
+
+    def _note_refusal(self, error: Exception) -> None:
+        now_ns = mono_ns()
+        self._refusing_since_ns = self._refusing_since_ns or now_ns
+        self.refused_ns = now_ns - self._refusing_since_ns
+        self.send_errors += 1
+        if self.send_errors == 1:
+            log.warning("CAN frame not sent (from now on only counted): %s", error)
 
     def receive(self, timeout_s: float) -> tuple[HandEvent | None, int]:
         """The next frame, as an event of the hand or None for anything else, and its arrival (monotonic ns).

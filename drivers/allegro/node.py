@@ -20,7 +20,7 @@ from drivers.allegro.identity import identified_scale
 from drivers.allegro.link import HandLink, open_bus
 from drivers.allegro.pose_cycle import PoseCycle
 from drivers.allegro.reports import HandReports
-from drivers.allegro.safe_stop import NO_TORQUE, POWER_OFF, safe_stop
+from drivers.allegro.safe_stop import NO_TORQUE, POWER_OFF, require_all, safe_stop
 from drivers.allegro.safety import UNPOWERED, SafetyMachine
 from drivers.allegro.startup import StartUp, power_on
 from skin_teleop.clock import ABSENT_NS, NS_PER_MS, NS_PER_S, Stamp, mono_ns
@@ -36,6 +36,8 @@ PAUSE_NS = 100 * NS_PER_MS
 """Without a complete set of pose frames for this long the hand gets no torque, and what moved holds."""
 SILENCE_NS = NS_PER_S
 """And for this long, it counts as lost: servo off, start-up anew, a new arm."""
+REFUSED_NS = 100 * NS_PER_MS
+"""So does a hand whose bus takes no frame for this long: it keeps the last torque that it heard."""
 SERVO_GRACE_NS = NS_PER_S // 2
 """An info reply this soon after servo-on may still have been on its way before it."""
 LONGEST_PASS_NS = 25 * NS_PER_MS
@@ -51,23 +53,24 @@ def run(rig: Rig, runtime: Path, stop: threading.Event, device: str = "hand") ->
     """Drive the hand until `stop` is set: the rig's first, or its `second_hand`.
 
     Raises DeviceError when the bus cannot be opened or has gone away, when the hand does not answer or say its version
-    at the first start, or is another one than the rig file says; ConfigError when its calibration file does not know
-    the hand. Whatever happens, the stop frames come last.
+    at the first start, or is another one than the rig file says, and when the bus does not take the stop frames;
+    ConfigError when its calibration file does not know the hand. Whatever happens, the stop frames come last.
     """
     config, wrist = rig.hands[device], rig.wrist_stream(device)
     bus = open_bus(config)
-    try:
-        gravity = GravityCompensation(rig.seen_by(device))
-        reports = HandReports(runtime, config.name, device, follows=wrist if gravity.follows_wrist else None)
+    link = HandLink(bus, config)
+    with contextlib.ExitStack() as after_stop:
+        after_stop.callback(bus.shutdown)
         try:
+            gravity = GravityCompensation(rig.seen_by(device))
+            reports = HandReports(runtime, config.name, device, follows=wrist if gravity.follows_wrist else None)
+            after_stop.callback(reports.close)
             with _collecting_by_hand():
-                _HandLoop(config, HandLink(bus, config), reports, gravity).run(stop)
+                _HandLoop(config, link, reports, gravity).run(stop)
         finally:
             sent = safe_stop(bus, config.device_id)
-            reports.close()
-            log.info("hand %s left without power, %d stop frames sent", config.name, sent)
-    finally:
-        bus.shutdown()
+            log.info("hand %s: %d stop frames sent, %d frames refused", config.name, sent, link.send_errors)
+    require_all(sent, config)
 
 
 @contextlib.contextmanager
@@ -147,6 +150,7 @@ class _HandLoop:
         control = self._controller.step(position_rad, mono_ns(), drive, periods, carry_nm)
         wire = control.wire.tolist()
         self._link.send(*(FingerTorque(f, tuple(wire[4 * f : 4 * f + 4])) for f in range(N_FINGERS)))
+        self._check_sending()
         self._count_overrun(received_ns)
         self._report_cycle(position_rad, control, received_ns, mono_ns())
         self._silent_ns = 0
@@ -163,6 +167,11 @@ class _HandLoop:
         settled = mono_ns() - self._servo_on_ns > SERVO_GRACE_NS
         if settled and not info.status & HandStatus.SERVO_ON and self._safety.state not in UNPOWERED:
             self._lose("the hand's servo is off")
+
+    def _check_sending(self) -> None:
+        """Poses may still arrive where no frame leaves, as when a cable's other half is cut."""
+        if self._link.refused_ns > REFUSED_NS and self._safety.state not in UNPOWERED:
+            self._lose(f"the bus takes no frames, {self._link.send_errors} were refused")
 
     def _lose(self, cause: str) -> None:
         self._safety.fault(cause, latched=False)
@@ -253,10 +262,15 @@ class _HandLoop:
         self._cycles += 1
 
     def _each_second(self, grace_ns: int) -> None:
-        """Ask the hand how it is, report, collect garbage: right after a control cycle, or late when none comes."""
+        """Ask the hand how it is, report, collect garbage: right after a control cycle, or late when none comes.
+
+        A hand that should have no power is told so again, since the frame that said it may have been lost.
+        """
         if mono_ns() < self._next_second_ns + grace_ns:
             return
         self._next_second_ns = mono_ns() + NS_PER_S
+        if self._safety.state in UNPOWERED:
+            self._link.send(*POWER_OFF)
         self._link.send(*HEALTH_REQUESTS)
         self._reports.health(
             HandHealth.stamped(

@@ -77,8 +77,12 @@ class StartUp:
         return ()
 
     def _is_known(self, now_ns: int) -> bool:
-        if self.info is not None if is_v4(self._config.model) else tells_v5(self.serial):
-            return True  # a V5 must tell its type: A and B differ in torque by two on three joints
+        """A V5 must tell its type, since A and B differ in torque by two on three joints; a file of calibrations needs
+        the serial number of a V4 too.
+        """
+        told = self.info is not None if is_v4(self._config.model) else tells_v5(self.serial)
+        if told and (self.serial or not self._config.calibration_file):
+            return True
         patient = now_ns - self._began_ns < INFO_PATIENCE_NS
         return bool(self._config.hardware_version) and self._shows_life and not patient
 
@@ -87,6 +91,12 @@ class StartUp:
         if now_ns - self._began_ns < GIVE_UP_NS:
             return
         wanted, version = ("info", "v4") if is_v4(self._config.model) else ("serial number", "v5")
+        if self.info is not None and version == "v4":
+            raise DeviceError(
+                "the Allegro hand does not say its serial number, by which its calibration file knows it",
+                found=f"info, and no serial number within {GIVE_UP_NS // NS_PER_S} s on {self._config.can_channel!r}",
+                next_step="leave hand.calibration_file out, or ask the maker for a firmware that tells it",
+            )
         waited = f"no {wanted} reply within {GIVE_UP_NS // NS_PER_S} s on {self._config.can_channel!r}"
         if self._shows_life:
             raise DeviceError(

@@ -48,8 +48,8 @@ def measure_baseline(flux: Array, age_ms: Array) -> Baseline:
     never = (age_ms == OLDEST_AGE_MS).all(axis=0) | at_end
     travel = np.ptp(counts, axis=0).max(axis=1)  # (368,)
     return Baseline(
-        mean_counts=counts.mean(axis=0),
-        noise_counts=counts.std(axis=0),
+        mean_counts=counts.mean(axis=0, dtype=np.float64),  # float32 sums of a minute are off by a count
+        noise_counts=counts.std(axis=0, dtype=np.float64),
         never=np.flatnonzero(never),
         stuck=np.flatnonzero((travel == 0) & ~never),
         restless=np.flatnonzero(travel > RESTLESS_COUNTS),

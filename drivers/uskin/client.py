@@ -77,7 +77,7 @@ class SkinClient:
                 ) as connection:
                     self._tell_connected()
                     self._receive_all(connection)
-            except (OSError, WebSocketException) as error:
+            except (OSError, ValueError, WebSocketException) as error:  # ValueError: a host that is no name
                 self._tell_loss(str(error) or type(error).__name__)
             self._stop.wait(RETRY_S)
 

@@ -9,6 +9,7 @@ How the kit's controllers and pads map to ids is not public, so there is no defa
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 from skin_teleop.errors import ConfigError
@@ -24,11 +25,8 @@ def read_id_map(file: str, buses: tuple[str, ...], layout: SkinLayout) -> IdMap:
     """Read a map; raises ConfigError with the line for anything that cannot be, and for a taxel that is missing."""
     id_map: IdMap = {bus: {} for bus in buses}
     seen: dict[int, int] = {}
-    for line, row in _rows(file):
+    for line, identifier, row in rows_on(file, buses):
         where = f"{file} line {line}"
-        if row["bus"] not in id_map:
-            raise ConfigError(f"{where}: bus", found=row["bus"], allowed=", ".join(buses))
-        identifier = _number(row["id"], where, "id", 0x7FF)
         pad = layout.pad(row["pad"])
         number = _number(row["taxel"], where, "taxel", pad.count)
         taxels = [k for k in range(pad.first, pad.first + pad.count) if layout.vendor_taxel[k] == number]
@@ -44,6 +42,15 @@ def read_id_map(file: str, buses: tuple[str, ...], layout: SkinLayout) -> IdMap:
     if len(seen) != len(layout.vendor_taxel):
         raise ConfigError(f"{file} should map every taxel", found=f"{len(seen)} of {len(layout.vendor_taxel)}")
     return id_map
+
+
+def rows_on(file: str, buses: tuple[str, ...]) -> Iterator[tuple[int, int, dict[str, str]]]:
+    """Line, CAN id and columns of every row; raises ConfigError with the line for a bus or an id that cannot be."""
+    for line, row in _rows(file):
+        where = f"{file} line {line}"
+        if row["bus"] not in buses:
+            raise ConfigError(f"{where}: bus", found=row["bus"], allowed=", ".join(buses))
+        yield line, _number(row["id"], where, "id", 0x7FF), row
 
 
 def _rows(file: str) -> list[tuple[int, dict[str, str]]]:

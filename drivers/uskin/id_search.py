@@ -6,14 +6,13 @@ shared out together, the strongest first, so that a press that also moved a neig
 
 from __future__ import annotations
 
-import csv
 import threading
 from pathlib import Path
 
 import can
 import numpy as np
 
-from drivers.uskin.id_map import COLUMNS
+from drivers.uskin.id_map import COLUMNS, rows_on
 from drivers.uskin.raw_can import decode_raw
 from drivers.uskin.raw_client import RECEIVE_TIMEOUT_S, open_skin_bus
 from skin_teleop.errors import WireError
@@ -93,11 +92,12 @@ def id_rows(found: list[int], pad: Pad, layout: SkinLayout, buses: tuple[str, ..
     ]
 
 
-def read_begun(file: Path) -> list[list[str]]:
-    """Rows of a map that was begun earlier; none where there is no file yet."""
-    if not file.exists():
-        return []
-    return [row for row in csv.reader(file.read_text().splitlines()) if row and row != COLUMNS]
+def read_begun(file: Path, buses: tuple[str, ...]) -> list[list[str]]:
+    """Rows of a map that was begun earlier on these buses; none where there is no file yet.
+
+    Raises ConfigError with the line for a row that cannot be, such as one of another bus.
+    """
+    return [list(row.values()) for _, _, row in rows_on(str(file), buses)] if file.exists() else []
 
 
 def write_rows(file: Path, rows: list[list[str]]) -> None:

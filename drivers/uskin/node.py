@@ -7,8 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from drivers.uskin.hold import SkinHold
-from drivers.uskin.raw_hold import RawHold
+from drivers.uskin.hold import TaxelHold
 from drivers.uskin.source import SkinSource, open_source
 from skin_teleop.bus import Publisher, RecorderFeed, announce_ready
 from skin_teleop.clock import NS_PER_S, Stamp, Ticker, mono_ns
@@ -78,7 +77,7 @@ class _SkinReports:
                 _stamp(hold, tick_ns),
                 hold.message,
                 hold.flags(tick_ns),
-                flux=hold.flux,
+                flux=hold.flux.copy(),
                 age_ms=hold.age_ms(tick_ns),
             )
         self._feed.send(sample, self._name)
@@ -127,6 +126,6 @@ class _SkinReports:
         self._publisher.close()
 
 
-def _stamp(hold: SkinHold | RawHold, tick_ns: int) -> Stamp:
+def _stamp(hold: TaxelHold, tick_ns: int) -> Stamp:
     """A tick's stamps: the device's newest time, the tick itself, and the wall clock at the tick."""
     return Stamp(hold.device_time_ns, tick_ns, time.time_ns() - (mono_ns() - tick_ns))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from drivers.uskin.hold import NEVER_NS, ages_ms, flag_bits
+from drivers.uskin.hold import NEVER_NS, TaxelHold
 from drivers.uskin.id_map import IdMap
 from drivers.uskin.raw_can import RawTaxel
-from drivers.uskin.server_frame import Counts
-from skin_teleop.clock import ABSENT_NS, NS_PER_S
+from skin_teleop.clock import NS_PER_S
 from skin_teleop.messages import N_TAXELS
-from skin_teleop.transforms import Array
 
 SETTLE_NS = NS_PER_S
 """A taxel at rest may be silent for half a second, so the first full picture takes this long."""
@@ -21,26 +19,16 @@ Controller = tuple[str, int]
 """Bus name and micro-controller label."""
 
 
-class RawHold:
-    """The newest value of every taxel in canonical order and when it came. Pure; time is injected."""
+class RawHold(TaxelHold):
+    """Every taxel as its own last frame said; raw frames carry no temperature and no time."""
 
     def __init__(self, id_map: IdMap) -> None:
+        super().__init__()
         self._id_map = id_map
-        self._arrived_ns = np.full(N_TAXELS, NEVER_NS)
         self._first_ns = self._newest_ns = NEVER_NS
         self._heard_ns: dict[Controller, int] = {(bus, i & 0xF): NEVER_NS for bus, ids in id_map.items() for i in ids}
         self._updates = np.zeros(N_TAXELS, np.int64)
         self._counted_ns = NEVER_NS
-        self.flux: Counts = np.zeros((N_TAXELS, 3), np.uint16)
-        """(368, 3) raw counts, canonical order; 0 where a taxel has never sent (its age says so)."""
-        self.temperature_k: Array = np.full(N_TAXELS, np.nan, np.float32)
-        """NaN: raw frames carry no temperature."""
-        self.updates_per_s: Array = np.full(N_TAXELS, np.nan, np.float32)
-        """(368,) frames per second of each taxel over the last whole second, NaN until then."""
-        self.message = 0
-        """Frames taken."""
-        self.device_time_ns = ABSENT_NS
-        """Raw frames carry no time."""
 
     @property
     def has_data(self) -> bool:
@@ -66,16 +54,12 @@ class RawHold:
         return [f"{bus}/{mcu}" for (bus, mcu), ns in self._heard_ns.items() if now_ns - ns > SILENCE_NS]
 
     def count_updates(self, now_ns: int) -> None:
-        """Close the current second of `updates_per_s`; called once a second."""
+        """Close the current second of `updates_per_s`, which is NaN until then; called once a second."""
         elapsed_s = (now_ns - self._counted_ns) / NS_PER_S
         if self.message and elapsed_s > 0:
             self.updates_per_s = (self._updates / elapsed_s).astype(np.float32)
             self._updates[:], self._counted_ns = 0, now_ns
 
-    def age_ms(self, now_ns: int) -> Array:
-        """(368,) uint16 ms since each taxel's own last frame, 65535 = never or older."""
-        return ages_ms(self._arrived_ns, now_ns)
-
-    def flags(self, now_ns: int) -> int:
-        """Flag bits: stale when a whole controller is silent, saturated when any axis is at an end of its range."""
-        return flag_bits(self.flux[self._arrived_ns != NEVER_NS], silent=bool(self.silent_controllers(now_ns)))
+    def is_silent(self, now_ns: int) -> bool:
+        """Whether a whole controller is silent; a quiet taxel is no fault."""
+        return bool(self.silent_controllers(now_ns))

@@ -9,10 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from drivers.uskin.client import SkinClient
-from drivers.uskin.hold import SkinHold
+from drivers.uskin.hold import SkinHold, TaxelHold
 from drivers.uskin.id_map import read_id_map
 from drivers.uskin.raw_client import RawCanClient
-from drivers.uskin.raw_hold import RawHold
 from drivers.uskin.server_clock import Reading
 from drivers.uskin.server_order import server_order
 from skin_teleop.rig import SkinConfig
@@ -29,7 +28,7 @@ class SkinSource(Protocol):
     malformed: int
 
     @property
-    def hold(self) -> SkinHold | RawHold:
+    def hold(self) -> TaxelHold:
         """The newest value of every taxel."""
 
     def start(self) -> None:

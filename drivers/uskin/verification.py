@@ -62,7 +62,7 @@ def judge(layout: SkinLayout, pad: Pad, presses: list[Press]) -> Verdict:
     off_m = [_off_m(layout, pad, mounting, presses) for mounting in choices]
     order = np.argsort(off_m)
     best, other = off_m[order[0]], off_m[order[1]]
-    if best > CLEARLY * other:
+    if not best < CLEARLY * other:  # nor are two that are infinitely far off
         return Verdict(pad.name, None, f"no turn fits clearly ({best * 1e3:.1f} mm off, next {other * 1e3:.1f} mm)")
     mounting = choices[order[0]]
     return Verdict(pad.name, mounting, f"{described(pad.name, mounting)} ({best * 1e3:.1f} mm off)")
@@ -93,6 +93,8 @@ def _off_m(layout: SkinLayout, pad: Pad, mounting: PadMounting, presses: list[Pr
     for press in presses:
         answer = press.answer_counts[carrier.taxels]
         weight = np.where(answer < LEAST_SHARE * answer.max(), 0.0, answer)
+        if not weight.sum() > 0:
+            return np.inf  # this press was answered by other wires alone
         centre = weight @ places / weight.sum()
         off.append(centre - places[carried[press.taxel - pad.first] - carrier.first])
     return float(np.sqrt(np.mean(np.sum(np.square(off), axis=-1))))

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from serial.tools import list_ports
@@ -24,11 +25,12 @@ from drivers.allegro.identity import identified_scale
 from drivers.allegro.link import HandLink, open_bus
 from drivers.serial_adapters import ADAPTERS, find_adapter
 from drivers.uskin.server_frame import MAX_FRAME_BYTES, parse_server_frame
-from skin_teleop.errors import DeviceError, WireError
+from skin_teleop.errors import DeviceError
 from skin_teleop.messages import N_TAXELS
 from skin_teleop.rig import HandConfig, Rig
 
 ANSWER_S = 1.0
+DIALOUT = "sudo usermod -aG dialout $USER, then log in again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,10 @@ def _serial_adapter(channel: str) -> Finding:
         adapter = find_adapter(channel)
     except DeviceError as error:
         return Finding(f"CAN {channel}", "fault", error.found or str(error), error.next_step or error.allowed or "")
+    if adapter.port.startswith("/") and not os.access(adapter.port, os.R_OK | os.W_OK):
+        there = Path(adapter.port).exists()
+        fix = DIALOUT if there else 'plug it in, and name one of the serial ports below; or: can_channel = "usb"'
+        return Finding(f"CAN {channel}", "fault", "no permission" if there else f"no port {adapter.port}", fix)
     return Finding(f"CAN {channel}", "ok", f"slcan on {adapter.text or adapter.port}")
 
 
@@ -130,8 +136,7 @@ def serial_ports() -> Iterator[Finding]:
 def serial_port(device: str, vid: int | None, pid: int | None, description: str) -> Finding:
     """One serial port: what it is, and whether this user may open it."""
     if not os.access(device, os.R_OK | os.W_OK):
-        fix = "sudo usermod -aG dialout $USER, then log in again"
-        return Finding(device, "note", f"{description}: no permission", fix)
+        return Finding(device, "note", f"{description}: no permission", DIALOUT)
     known = ADAPTERS.get((vid or 0, pid or 0))
     fix = f"{known.name}: {known.slcand.format(port=device)}" if known else ""
     return Finding(device, "ok", description, fix)
@@ -183,7 +188,7 @@ def skin_server(url: str, name: str = "skin") -> Finding:
             frame = None
             while frame is None:  # the first frame is a welcome
                 frame = parse_server_frame(server.recv(timeout=2 * ANSWER_S, decode=False))
-    except (OSError, WebSocketException, WireError) as error:
+    except (OSError, ValueError, WebSocketException) as error:  # ValueError: no frame of a skin, or no host's name
         return Finding(what, "fault", f"{url}: {str(error) or type(error).__name__}", start)
     models = ", ".join(f"{sensor.model or '?'} ({len(sensor.flux)} taxels)" for sensor in frame.sensors)
     found = f"{url}: version {frame.version}, {models}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
+from skin_teleop.cli import supervisor
 from skin_teleop.cli.restarts import RecordingKeeper, RestartPolicy
-from skin_teleop.cli.supervisor import RunningRig
+from skin_teleop.cli.supervisor import RunningRig, undisturbed
 from skin_teleop.rig import Rig
 
 logger = logging.getLogger(__name__)
@@ -20,29 +21,44 @@ class RestartingRig(RunningRig):
         self._policy = RestartPolicy(rig.supervisor.restarts_per_minute)
         self._keeper = RecordingKeeper(self.runtime)
         self._due_s: dict[str, float] = {}
-        self._returning: set[str] = set()
+        self._returning: dict[str, float] = {}
+        """Processes that were started again and have not served yet, and when their time is over, s."""
 
     def check(self) -> None:
         """Look at every process and never wait; raises ProcessDied when one that died may not be started again."""
+        self._kill_what_hangs()
         dead = [name for name in self._dead() if name not in self._due_s]
         for name in sorted(dead, key=lambda name: name not in self.rig.hands):
             self._bury(name)
         for name in [name for name, due_s in self._due_s.items() if time.monotonic() >= due_s]:
             del self._due_s[name]
             self._spawn(name)
-            self._returning.add(name)
+            self._returning[name] = time.monotonic() + supervisor.START_TIMEOUT_S
         self._keeper.tend()
 
     def take_returned(self) -> list[str]:
         """Processes that were started again and serve since the last call."""
-        back = [name for name in self._returning if (self.runtime / f"{name}.ready").exists()]
-        self._returning.difference_update(back)
+        back = [name for name in self._returning if self._serves(name)]
+        for name in back:
+            del self._returning[name]
         return back
 
     def stop(self) -> None:
         """End every process; nothing is started again."""
-        self._keeper.close()
-        super().stop()
+        with undisturbed():
+            self._keeper.close()
+            super().stop()
+
+    def _serves(self, name: str) -> bool:
+        return (self.runtime / f"{name}.ready").exists()
+
+    def _kill_what_hangs(self) -> None:
+        """A process that was started again has as long as at the first start; one that hangs counts as dead."""
+        for name, give_up_s in self._returning.items():
+            if time.monotonic() > give_up_s and not self._serves(name):
+                logger.error("the %s process does not serve after its restart and is killed", name)
+                self._children[name].kill()
+                self._children[name].wait()
 
     def _bury(self, name: str) -> None:
         pause_s = self._policy.pause_s(name, time.monotonic())
@@ -54,7 +70,7 @@ class RestartingRig(RunningRig):
             name, exit_code, pause_s, self.last_words(name),
         )  # fmt: skip
         (self.runtime / f"{name}.ready").unlink(missing_ok=True)
-        self._returning.discard(name)
+        self._returning.pop(name, None)
         if name == "server":
             self._make_hands_safe(name)
         self._keeper.died(name, exit_code, pause_s)

@@ -14,14 +14,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
 from dataset_tools.recovery import recover_folder
-from drivers.allegro.link import open_bus
-from drivers.allegro.safe_stop import safe_stop
+from drivers.allegro.safe_stop import stop_from_outside
 from server.access import TOKEN_FILE
 from skin_teleop.bus import CommandSender
 from skin_teleop.cli.hand_watch import HandWatch
@@ -37,6 +38,24 @@ STOP_TIMEOUT_S = {"recorder": 120.0}
 """The recorder may have an hour to seal (at 30 times real time); every other process leaves within 5 s."""
 
 
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """SIGINT and SIGTERM only say that the rig is still being ended; Python gives them to the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _say_still_sealing) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say_still_sealing(number: int, frame: FrameType | None) -> None:
+    logger.warning("still sealing; the hand goes off first and what was recorded is kept")
+
+
 class RunningRig:
     """A rig as a context manager: inside the `with` its processes serve, after it they have ended."""
 
@@ -49,16 +68,25 @@ class RunningRig:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._exit_codes: dict[str, int] = {}
         self._hand_watches: list[HandWatch] = []
+        self.powered_hands: list[str] = []
+        """Names of the hands that `stop` could not leave without power."""
 
     @property
     def server_url(self) -> str:
         """Address of the pages."""
-        return f"http://{self.rig.server.host}:{self.rig.server.port}/"
+        return f"http{self._door}/"
 
     @property
     def operator_url(self) -> str:
         """Address of the operator's socket."""
-        return f"ws://{self.rig.server.host}:{self.rig.server.port}/ws/operator"
+        return f"ws{self._door}/ws/operator"
+
+    @property
+    def _door(self) -> str:
+        """How both addresses go on: a server of every network is reached from this machine by loopback."""
+        server = self.rig.server
+        host = "127.0.0.1" if server.host == "0.0.0.0" else server.host
+        return f"{'s' if server.tls else ''}://{host}:{server.port}"
 
     def __enter__(self) -> Self:
         self.rig.save(self.runtime)
@@ -128,12 +156,17 @@ class RunningRig:
         words = self.last_words(dead)
         self._make_hands_safe(dead)
         self.stop()
-        hands = "both hands were" if len(self.rig.hands) > 1 else "the hand was"
         raise ProcessDied(
-            f"the {dead} process of rig {self.rig.name} died; {hands} made safe and the session sealed",
+            f"the {dead} process of rig {self.rig.name} died; {self.hands_are()}, the session is sealed",
             found=f"exit code {self._exit_codes[dead]}; it said: {words}",
             next_step="skin-teleop doctor, then skin-teleop sessions to see what was kept",
         )
+
+    def hands_are(self) -> str:
+        """What a person must know of the hands once the rig has ended, in words."""
+        if self.powered_hands:
+            return f"{' and '.join(self.powered_hands)} COULD NOT BE SWITCHED OFF: cut the power"
+        return "both hands are off" if len(self.rig.hands) > 1 else "the hand is off"
 
     def _make_hands_safe(self, dead: str) -> None:
         """From outside where the node is dead, by an order where it lives; the dead first."""
@@ -146,16 +179,16 @@ class RunningRig:
                 sender.send(HandCommand("stop", f"the {dead} process died"))
                 sender.close()
 
-    def _stop_from_outside(self, hand: str) -> None:
-        """Zero torque, servo off, period 0 in the place of a node that cannot send them any more."""
+    def _stop_from_outside(self, hand: str) -> bool:
+        """Zero torque, servo off, period 0 in the place of a node that cannot send them; whether all were taken."""
         os.environ["SKIN_TELEOP_RUNTIME"] = str(self.runtime)
         config = self.rig.hands[hand]
         try:
-            bus = open_bus(config)
-            safe_stop(bus, config.device_id)
-            bus.shutdown()
-        except (DeviceError, OSError) as error:
+            stop_from_outside(config)
+        except DeviceError as error:
             logger.error("%s could not be made safe from outside: %s; cut its power", config.name, error)
+            return False
+        return True
 
     def wait(self) -> None:
         """Stay until a process dies (raises ProcessDied) or the caller is interrupted."""
@@ -164,7 +197,14 @@ class RunningRig:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End every process in reverse order, so that the hand leaves before the world and the recorder seals last."""
+        """End every process in reverse order, so that the hand leaves before the world and the recorder seals last.
+
+        A second Ctrl-C does not cut it short.
+        """
+        with undisturbed():
+            self._end_processes()
+
+    def _end_processes(self) -> None:
         for watch in self._hand_watches:
             watch.close()
         for name in reversed(list(self._children)):
@@ -177,8 +217,8 @@ class RunningRig:
                 logger.error("the %s process did not leave in time and is killed", name)
                 child.kill()
                 self._exit_codes[name] = child.wait()
-            if name in self.rig.hands and self._exit_codes[name] < 0:
-                self._stop_from_outside(name)
+            if name in self.rig.hands and self._exit_codes[name] != 0 and not self._stop_from_outside(name):
+                self.powered_hands.append(self.rig.hands[name].name)
         recorder_failed = self._exit_codes.get("recorder", 0) != 0
         self._children.clear()
         if recorder_failed and Path(self.rig.recorder.folder).is_dir():

@@ -40,13 +40,14 @@ def run(options: argparse.Namespace) -> int:
     rig = rig.on_free_ports() if options.free_ports else rig
     rig = for_local_network(rig) if options.lan else rig
     rig = confirm_first_motion(rig) if options.first_motion else rig
+    running = RestartingRig(rig)
     try:
-        with RestartingRig(rig) as running:
+        with running:
             _welcome(running)
             _stay(running)
     except KeyboardInterrupt:
-        print("\nrig stopped: the hand is off, recordings are sealed")
-    return 0
+        print(f"\nrig stopped: {running.hands_are()}, recordings are sealed")
+    return 1 if running.powered_hands else 0
 
 
 def _stay(running: RestartingRig) -> NoReturn:
@@ -73,7 +74,7 @@ def _welcome(running: RunningRig) -> None:
     server = running.rig.server
     scheme = "https" if server.tls else "http"
     everywhere = server.host == "0.0.0.0"
-    local = f"{scheme}://{'127.0.0.1' if everywhere else server.host}:{server.port}/"
+    local = running.server_url
     reachable = [f"{scheme}://{address}:{server.port}/" for address in lan_addresses()] if everywhere else [local]
     authority = machine_identity().authority if server.tls else None
     headset, desk = (ask_for_invitation(local, running.token, authority) for _ in range(2))
@@ -90,7 +91,7 @@ def _welcome(running: RunningRig) -> None:
     print(f"desk       {local}desk#t={desk.token}")
     if authority is not None:
         print(f"authority  {(reachable or [local])[0]}ca.crt (install once, or accept the warning once)")
-    print(f"socket     {'wss' if server.tls else 'ws'}://{local.split('//')[1]}ws/operator")
+    print(f"socket     {running.operator_url}")
     print(f"code       {running.token} (for programs on this machine)")
     print(f"sessions   {running.rig.recorder.folder}")
     segno.make(address, error="l").terminal(out=sys.stdout, compact=True)

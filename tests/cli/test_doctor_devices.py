@@ -59,6 +59,29 @@ def test_a_known_adapter_comes_with_its_command(tmp_path):
     assert serial_port(str(tmp_path / "gone"), None, None, "x").state == "note"
 
 
+def slcan_on(channel: str) -> Rig:
+    return dataclasses.replace(LAB, hand=HandConfig(can_interface="slcan", can_channel=channel))
+
+
+def test_a_serial_adapter_that_is_not_there_or_not_ours_is_a_fault(tmp_path, monkeypatch):
+    port = tmp_path / "ttyUSB0"
+    (finding,) = can_interfaces([], slcan_on(str(port)))
+    assert (finding.state, finding.found) == ("fault", f"no port {port}")
+    assert 'can_channel = "usb"' in finding.fix
+    port.touch()
+    (finding,) = can_interfaces([], slcan_on(str(port)))
+    assert (finding.state, finding.found) == ("ok", f"slcan on {port}")
+    monkeypatch.setattr(doctor_devices.os, "access", lambda *_: False)
+    (finding,) = can_interfaces([], slcan_on(str(port)))
+    assert (finding.state, finding.found) == ("fault", "no permission")
+    assert "usermod -aG dialout" in finding.fix
+
+
+def test_a_skin_server_whose_host_is_no_name_is_a_fault():
+    finding = skin_server("ws://.local:5000")
+    assert (finding.state, finding.what) == ("fault", "skin server")
+
+
 @pytest.mark.parametrize("model", ["allegro_v4_right", "allegro_v5_left_b"])
 def test_a_hand_says_who_it_is_and_stays_without_power(runtime, monkeypatch, wait_factor, model):
     monkeypatch.setenv("SKIN_TELEOP_RUNTIME", str(runtime))

@@ -17,7 +17,7 @@ import pytest
 from dataset_tools.reader import open_session
 from server.operator_client import OperatorClient
 from skin_teleop.bus import CommandInbox, Latest, Publisher
-from skin_teleop.cli import restarts
+from skin_teleop.cli import restarts, supervisor
 from skin_teleop.cli.restarting_rig import RestartingRig
 from skin_teleop.cli.restarts import RecordingKeeper, RestartPolicy
 from skin_teleop.errors import ProcessDied
@@ -160,4 +160,28 @@ def test_the_hand_is_told_to_stop_when_the_server_dies(name: str, commands: list
         assert rig.take_returned() == []
     finally:
         inbox.close()
+        rig.stop()
+
+
+def test_a_process_that_hangs_after_its_restart_is_killed_and_counts_as_dead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wait_factor: float
+) -> None:
+    monkeypatch.setattr(restarts, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(supervisor, "START_TIMEOUT_S", 0.1)
+    rig = RestartingRig(load_rig("simulated").with_recordings_in(tmp_path))
+    (rig.runtime / "skin.log").write_text("waits for its server")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def spawn(name: str, program: str = "import time; time.sleep(60)") -> None:
+        started.append(subprocess.Popen([sys.executable, "-c", program]))
+        rig._children[name] = started[-1]
+
+    monkeypatch.setattr(rig, "_spawn", spawn)
+    spawn("skin", "raise SystemExit(3)")
+    try:
+        with pytest.raises(ProcessDied, match=r"the skin process .*exit code -9; it said: waits for its server"):
+            until(lambda: rig.check() is not None, 10 * wait_factor, "its restarts are used up")
+        restarts_allowed = rig.rig.supervisor.restarts_per_minute
+        assert [child.returncode for child in started] == [3] + [-signal.SIGKILL] * restarts_allowed
+    finally:
         rig.stop()

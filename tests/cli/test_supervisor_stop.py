@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import can
 import numpy as np
 import pytest
 
+from drivers.allegro import safe_stop
 from drivers.allegro.codec import FingerTorque, Frame, Servo, SetPeriod, decode
 from drivers.simulated.light_hand import LightHand
 from skin_teleop.cli import hand_watch, supervisor
 from skin_teleop.cli.bench_stop import INTERFACES, running_hand_node
 from skin_teleop.cli.supervisor import RunningRig
 from skin_teleop.errors import DeviceError, ProcessDied
+from skin_teleop.rig import ServerConfig, load_rig
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # python-can's own slcan
 STOP_FRAMES = [*(Frame(0x180 + 4 * f, bytes(8)) for f in range(4)), Frame(0x104), Frame(0x204, bytes(6))]
@@ -95,7 +102,7 @@ def test_a_node_that_hangs_is_killed_and_replaced(supervised, monkeypatch, wait_
 
 def test_an_orderly_end_needs_nothing_from_outside(supervised, monkeypatch, wait_factor):
     running, twin = supervised
-    monkeypatch.setattr(supervisor, "safe_stop", lambda *_: pytest.fail("the node had sent them already"))
+    monkeypatch.setattr(supervisor, "stop_from_outside", lambda *_: pytest.fail("the node had sent them already"))
     heard = spy_on(twin)
     running.stop()
     wait_for_off(twin, wait_factor)
@@ -115,3 +122,100 @@ def test_of_several_dead_processes_the_hand_comes_first(monkeypatch, tmp_path, w
             running.check()
         wait_for_off(twin, wait_factor)
         assert heard[-6:] == STOP_FRAMES
+
+
+class DeafBus:
+    """A bus that takes no frame and cannot even be left."""
+
+    def send(self, message: can.Message) -> None:
+        raise can.CanOperationError("No buffer space available", 105)
+
+    def shutdown(self) -> None:
+        raise can.CanOperationError("Network is down", 100)
+
+
+@pytest.fixture
+def stand_in(monkeypatch, tmp_path) -> Iterator[Callable[..., RunningRig]]:
+    """A rig whose processes are what a test says."""
+    monkeypatch.setenv("SKIN_TELEOP_RUNTIME", "")
+    children: list[subprocess.Popen[bytes]] = []
+
+    def running_rig(**programs: str) -> RunningRig:
+        running = RunningRig(load_rig("simulated").with_recordings_in(tmp_path))
+        for name, program in programs.items():
+            command = [sys.executable, "-c", f"import signal, time\n{program}"]
+            children.append(subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE))
+            running._children[name] = children[-1]
+            (running.runtime / f"{name}.log").write_text("last words")
+        return running
+
+    yield running_rig
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+@pytest.mark.parametrize("hand", ["signal.raise_signal(signal.SIGKILL)", "raise SystemExit(1)"])
+def test_a_hand_whose_bus_takes_nothing_is_told_and_the_rest_is_ended(stand_in, monkeypatch, caplog, hand):
+    monkeypatch.setattr(safe_stop, "TRY_FOR_S", 0.005)
+    monkeypatch.setattr(safe_stop, "open_bus", lambda config: DeafBus())
+    running = stand_in(recorder="time.sleep(60)", hand=hand)
+    recorder = running._children["recorder"]
+    running._children["hand"].wait()
+    told = "the hand process of rig simulated died; allegro COULD NOT BE SWITCHED OFF: cut the power"
+    with pytest.raises(ProcessDied, match=told):
+        running.check()
+    assert recorder.poll() == -signal.SIGTERM
+    assert not running.runtime.exists()
+    assert "took 0 of 6 stop frames" in caplog.text
+    assert "cut its power" in caplog.text
+    assert running.powered_hands == ["allegro"]
+
+
+@pytest.mark.parametrize(("exit_code", "replaced"), [(0, []), (1, ["hand"]), (-9, ["hand"])])
+def test_a_node_that_did_not_end_well_is_replaced(stand_in, monkeypatch, exit_code, replaced):
+    seen: list[str] = []
+    running = stand_in(hand=f"raise SystemExit({exit_code})" if exit_code >= 0 else "signal.raise_signal(9)")
+    monkeypatch.setattr(running, "_stop_from_outside", lambda hand: seen.append(hand) is None)
+    running._children["hand"].wait()
+    running.stop()
+    assert seen == replaced
+    assert running.hands_are() == "the hand is off"
+
+
+STUBBORN = """
+signal.signal(signal.SIGTERM, lambda *_: None)
+print("deaf", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_cut_the_end_of_a_rig_short(stand_in, monkeypatch, caplog, number):
+    monkeypatch.setitem(supervisor.STOP_TIMEOUT_S, "server", 0.6)
+    running = stand_in(recorder="time.sleep(60)", hand="time.sleep(60)", server=STUBBORN)
+    children = dict(running._children)
+    children["server"].stdout.readline()
+    before = signal.getsignal(number)
+    insisting = threading.Timer(0.2, lambda: os.kill(os.getpid(), number))
+    monkeypatch.setattr(running, "_stop_from_outside", lambda hand: True)
+    insisting.start()
+    running.stop()
+    assert [child.poll() for child in children.values()] == [-signal.SIGTERM, -signal.SIGTERM, -signal.SIGKILL]
+    assert "still sealing" in caplog.text
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "urls"),
+    [
+        ("127.0.0.1", False, ("http://127.0.0.1:8040/", "ws://127.0.0.1:8040/ws/operator")),
+        ("0.0.0.0", True, ("https://127.0.0.1:8040/", "wss://127.0.0.1:8040/ws/operator")),
+        ("lab.local", True, ("https://lab.local:8040/", "wss://lab.local:8040/ws/operator")),
+    ],
+)
+def test_a_rig_is_reached_as_it_serves(stand_in, host, tls, urls):
+    running = stand_in()
+    running.rig = dataclasses.replace(running.rig, server=ServerConfig(host=host, tls=tls))
+    assert (running.server_url, running.operator_url) == urls
+    running.stop()

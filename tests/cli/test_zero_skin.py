@@ -38,6 +38,15 @@ def test_rest_and_noise_are_measured():
     assert len(baseline.never) == len(baseline.stuck) == len(baseline.restless) == 0
 
 
+def test_a_long_watch_is_as_exact_as_a_short_one():
+    """A minute at 50 Hz whose sums need more digits than float32 has: values alternate by one count."""
+    flux = np.full((3000, 368, 3), 32_771, np.uint16)
+    flux[::2] += 1
+    baseline = measure_baseline(flux, np.zeros((3000, 368), np.uint16))
+    np.testing.assert_allclose(baseline.mean_counts, 32_771.5, atol=1e-6)
+    np.testing.assert_allclose(baseline.noise_counts, 0.5, atol=1e-6)
+
+
 def test_dead_stuck_and_touched_taxels_are_told_apart():
     flux, age = rows()
     age[:, 10], flux[:, 10] = 65535, 0

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.allegro import link as link_module
+from drivers.allegro import safe_stop as safe_stop_module
 from drivers.allegro.codec import FingerPose, HandInfo, InfoRequest, Servo
 from drivers.allegro.link import HandLink
 from drivers.allegro.pose_cycle import PoseCycle
-from drivers.allegro.safe_stop import safe_stop
+from drivers.allegro.safe_stop import require_all, safe_stop
 from skin_teleop.clock import NS_PER_MS, mono_ns
 from skin_teleop.errors import DeviceError
 from skin_teleop.rig import HandConfig
@@ -32,7 +33,7 @@ def buses() -> Iterator[tuple[can.BusABC, can.BusABC]]:
 
 
 class BrokenBus(can.BusABC):
-    """A bus of which every n-th send fails as when nobody acknowledges, and every read as when it was unplugged."""
+    """A bus of which chosen sends fail as when nobody acknowledges, and every read as when it was unplugged."""
 
     def __init__(self, fails: set[int]) -> None:
         super().__init__("broken")
@@ -85,12 +86,41 @@ def test_send_errors_are_counted_and_the_rest_is_still_sent():
     bus.shutdown()
 
 
-@pytest.mark.parametrize(("fails", "sent"), [(set(), 6), ({1}, 5), ({1, 2, 3, 4}, 2), ({5}, 5)])
-def test_every_stop_frame_is_tried(fails, sent):
+STOP_IDS = [0x180, 0x184, 0x188, 0x18C, 0x104, 0x204]
+
+
+@pytest.mark.parametrize("fails", [set(), {1}, {1, 2, 3, 4}, {5, 7}])
+def test_a_stop_frame_that_is_refused_is_offered_again_in_its_place(fails):
     bus = BrokenBus(fails)
-    assert safe_stop(bus, 0) == sent
-    order = [0x180, 0x184, 0x188, 0x18C, 0x104, 0x204]
-    assert bus.sent == [frame for k, frame in enumerate(order, 1) if k not in fails]
+    assert safe_stop(bus, 0) == 6
+    assert bus.sent == STOP_IDS
+    assert bus.tried == 6 + len(fails)
+    bus.shutdown()
+
+
+def test_a_bus_that_takes_nothing_is_told_and_every_stop_frame_is_tried(monkeypatch):
+    monkeypatch.setattr(safe_stop_module, "TRY_FOR_S", 0.005)
+    offered = []
+    bus = BrokenBus(set(range(1, 1000)))
+    monkeypatch.setattr(bus, "send", lambda msg: (offered.append(msg.arbitration_id), BrokenBus.send(bus, msg)))
+    assert safe_stop(bus, 0) == 0
+    assert list(dict.fromkeys(offered)) == STOP_IDS
+    with pytest.raises(DeviceError, match=r"took 0 of 6 stop frames; next: cut the hand's power"):
+        require_all(0, CONFIG)
+    require_all(6, CONFIG)
+    bus.shutdown()
+
+
+def test_how_long_a_bus_refuses_everything_is_known_until_it_takes_one(monkeypatch):
+    now_ms = iter([10, 60, 130, 200])
+    monkeypatch.setattr(link_module, "mono_ns", lambda: next(now_ms) * NS_PER_MS)
+    bus = BrokenBus({1, 2, 3, 5})
+    link = HandLink(bus, CONFIG)
+    refused = []
+    for _ in range(5):
+        link.send(Servo(False))
+        refused.append(link.refused_ns // NS_PER_MS)
+    assert refused == [0, 50, 120, 0, 0]
     bus.shutdown()
 
 

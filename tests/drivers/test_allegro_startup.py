@@ -36,6 +36,20 @@ def test_off_info_serial_then_done_when_the_info_is_there():
     assert (startup.info, startup.serial) == (INFO, "V4TEST01")
 
 
+def test_a_hand_that_is_to_be_calibrated_must_say_its_serial_number():
+    startup = StartUp(HandConfig(calibration_file="hands.toml"), 0)
+    startup.due(0)
+    startup.hear(INFO)
+    asked = [frame for ms in range(1, 600, 20) for frame in startup.due(ms * NS_PER_MS)]
+    assert asked.count(SerialRequest()) == 3
+    assert not startup.done
+    with pytest.raises(DeviceError, match=r"does not say its serial number.*leave hand\.calibration_file out"):
+        startup.check_patience(10 * NS_PER_S)
+    startup.hear(SerialNumber("V4TEST01"))
+    startup.due(700 * NS_PER_MS)
+    assert startup.done
+
+
 def test_power_on_sets_the_period_before_the_servo():
     assert power_on(HandConfig(period_ms=4)) == (SetPeriod(4), Servo(True))
 

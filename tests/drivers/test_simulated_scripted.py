@@ -17,6 +17,7 @@ from skin_teleop.clock import NS_PER_S, Stamp
 from skin_teleop.errors import ConfigError
 from skin_teleop.messages import JointState, Truth
 from skin_teleop.rig import Rig, load_rig
+from skin_teleop.transforms import pose_from, rotation_about, rotation_from_rpy
 
 RIG = load_rig("simulated")
 
@@ -208,6 +209,23 @@ def test_an_episode_rests_first_and_its_phases_are_its_attempts(action: str, nam
     assert strongest < TOO_STRONG_N < LARGEST_PAD_N
     assert truths[-1].t_mono == 10**12 + truths[-1].t_dev
     assert np.diff([state.t_mono for state in joints]).tolist() == [3_000_000] * (len(joints) - 1)
+
+
+def test_the_wrist_faces_where_it_was_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, aimed = world_with("cup"), []
+    monkeypatch.setattr(world, "aim_wrist", aimed.append)
+    hand = ScriptedHand(RIG, world, Stamp(0, 0, 0), lambda truth, counts: None, lambda state: None)
+    home = rotation_from_rpy(np.deg2rad(RIG.server.wrist_home_rpy_deg))
+    for turn in [(np.array([0.0, 0.0, 1.0]), 0.0), (np.array([0.0, 1.0, 0.0]), 0.4)]:
+        hand.turn = turn
+        hand.wait(0.04)
+        hand.move(hand.at_m + 0.01, 0.04)
+        assert len(aimed) > 4
+        np.testing.assert_array_equal(aimed[-1][3:], pose_from(hand.at_m, rotation_about(*turn) @ home)[3:])
+    hand.move(hand.at_m, 0.04, angle_rad=0.5)
+    turned = rotation_about(hand.turn[0], hand.turn[1]) @ home
+    assert 0.4 < hand.turn[1] <= 0.5 and not np.array_equal(aimed[-1][3:], aimed[-5][3:])
+    np.testing.assert_allclose(aimed[-1], pose_from(hand.at_m, turned), atol=0.02)
 
 
 def test_time_in_which_a_force_jumps_is_not_kept() -> None:

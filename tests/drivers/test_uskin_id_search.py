@@ -14,6 +14,7 @@ from drivers.uskin.id_map import read_id_map
 from drivers.uskin.id_search import IDS, RawListener, id_rows, read_begun, share_out, taken_ids, write_rows
 from drivers.uskin.raw_can import RawTaxel, encode_raw
 from drivers.uskin.raw_client import open_skin_bus
+from skin_teleop.errors import ConfigError
 from skin_teleop.rig import SkinConfig
 from skin_teleop.skin_layout import skin_layout
 
@@ -30,15 +31,22 @@ def test_the_strongest_answer_is_given_first_and_no_id_twice() -> None:
 def test_a_whole_map_is_written_in_parts_and_read_by_the_driver(tmp_path: Path) -> None:
     buses, file = ("can1", "can2"), tmp_path / "kit.csv"
     place = np.random.default_rng(4).permutation(2 * IDS)[:368]
-    assert read_begun(file) == []
+    assert read_begun(file, buses) == []
     for pad in LAYOUT.pads:
-        rows = [*read_begun(file), *id_rows(place[pad.taxels].tolist(), pad, LAYOUT, buses)]
+        rows = [*read_begun(file, buses), *id_rows(place[pad.taxels].tolist(), pad, LAYOUT, buses)]
         write_rows(file, rows)
-    assert taken_ids(read_begun(file), buses) == set(place.tolist())
+    assert taken_ids(read_begun(file, buses), buses) == set(place.tolist())
     id_map = read_id_map(str(file), buses, LAYOUT)
     assert {buses.index(bus) * IDS + i: k for bus, ids in id_map.items() for i, k in ids.items()} == {
         int(p): k for k, p in enumerate(place)
     }
+
+
+def test_a_map_that_was_begun_on_another_bus_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "begun.csv"
+    write_rows(file, [["can0", "0x141", "3aftc", "1"], ["can9", "0x10", "3aftc", "2"]])
+    with pytest.raises(ConfigError, match=r"begun\.csv line 3: bus; found: can9; allowed: can0, can1"):
+        read_begun(file, ("can0", "can1"))
 
 
 def test_the_listener_hears_every_id_on_every_bus(

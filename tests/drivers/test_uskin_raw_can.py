@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.uskin.id_map import read_id_map
+from drivers.uskin.node import _SkinReports
 from drivers.uskin.raw_can import RawTaxel, decode_raw, encode_raw, raw_id
 from drivers.uskin.raw_hold import RawHold
 from skin_teleop.clock import NS_PER_MS, NS_PER_S
 from skin_teleop.errors import ConfigError, WireError
-from skin_teleop.messages import FLAG_STALE
+from skin_teleop.messages import FLAG_STALE, SkinFrame
 from skin_teleop.skin_layout import skin_layout
 
 LAYOUT = skin_layout()
@@ -128,6 +131,24 @@ def test_every_taxel_is_held_and_ages_by_itself(tmp_path):
     assert (hold.flux[taxel, 2], hold.flux[other, 2]) == (100, 200)
     assert not send(hold, "a", 0x7FF, 1, T0)
     assert hold.message == 2
+
+
+def test_a_row_keeps_the_values_of_its_tick_while_frames_go_on_arriving(tmp_path, runtime):
+    """The recorder's feed packs the row and the display does so again, both after the reader's lock was let go."""
+    hold, id_map = held(tmp_path)
+    identifier, taxel = next(iter(id_map["a"].items()))
+    send(hold, "a", identifier, 100, T0)
+    source = SimpleNamespace(hold=hold, lock=threading.Lock())
+    reports, rows = _SkinReports(runtime, "uskin", "skin"), []
+
+    def slow(row: SkinFrame, stream: str) -> None:
+        send(hold, "a", identifier, 999, T0 + 5 * NS_PER_MS)
+        rows.append(SkinFrame.unpack(row.pack()))
+
+    reports._feed.send = reports._publisher.send = slow
+    reports.frame(source, T0 + NS_PER_MS)
+    reports.close()
+    assert [(row.flux[taxel].tolist(), row.age_ms[taxel], row.seq) for row in rows] == [([1, 2, 100], 1, 1)] * 2
 
 
 def test_it_has_data_when_all_have_sent_or_a_second_has_passed(tmp_path):

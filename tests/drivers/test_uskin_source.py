@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from websockets.sync.client import connect
 
+from drivers.uskin import client
 from drivers.uskin.hold import SkinHold
 from drivers.uskin.raw_can import RawTaxel, raw_id
 from drivers.uskin.raw_hold import RawHold
@@ -50,6 +52,22 @@ def test_the_servers_values_come_to_where_the_pads_are(per_pad: bool) -> None:
         sent = np.concatenate([wire[p.taxels][np.argsort(LAYOUT.vendor_taxel[p.taxels])] for p in LAYOUT.pads])
     hold.take(ServerFrame(1, 10, (SensorReading("XR23AHRCPP", sent, None, None, 10),)), 0)
     np.testing.assert_array_equal(hold.flux, TRUE_COUNTS)
+
+
+def test_a_server_whose_host_is_no_name_is_dialled_again_and_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name's parts are too short or too long for the resolver, which is a UnicodeError and no OSError."""
+    monkeypatch.setattr(client, "RETRY_S", 0.01)
+    dialled = threading.Semaphore(0)
+    monkeypatch.setattr(client, "connect", lambda url, **options: (dialled.release(), connect(url, **options))[1])
+    stop = threading.Event()
+    source = open_source(SkinConfig(url="ws://.local:5000"), stop)
+    source.start()
+    try:
+        assert all(dialled.acquire(timeout=20) for _ in range(3))
+    finally:
+        stop.set()
+        source.join()
+    assert [name for name, _ in source.notices] == ["disconnected"]
 
 
 def test_raw_values_come_to_where_the_pads_are(tmp_path: Path) -> None:

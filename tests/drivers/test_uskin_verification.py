@@ -90,6 +90,15 @@ def test_what_cannot_be_judged_is_said() -> None:
     assert "no turn fits clearly" in middle.text
 
 
+def test_a_press_that_only_another_pad_answered_proves_nothing() -> None:
+    """Weak beside the first press, so that the pads do not count as answering together; its place is 0 / 0."""
+    pad, neighbour = LAYOUT.pad("link_6"), LAYOUT.pad("link_5A")
+    lower_left, _ = corners(LAYOUT, pad)
+    said = judge(LAYOUT, pad, presses(pad, 5 * spot(lower_left), 0.4 * spot(neighbour.first)))
+    assert said.mounting is None
+    assert said.text == "no turn fits clearly (inf mm off, next inf mm)"
+
+
 def test_two_pads_on_one_pads_wires_are_told() -> None:
     assert carried_twice({"link_6": PadMounting("link_6"), "link_10": PadMounting("link_6")}) == ["link_6", "link_10"]
 

@@ -166,6 +166,44 @@ def test_a_full_road_to_the_recorder_counts_its_drops_and_tells_them_later(
     recorder.close()
 
 
+@pytest.fixture
+def narrow(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> RecorderFeed:
+    """A feed on whose road few frames fit, with twenty rows that nobody has taken yet."""
+    monkeypatch.setattr("skin_teleop.bus.FEED_BATCH_MS", 3_600_000)  # the hour's tick does not come
+    monkeypatch.setattr("skin_teleop.bus.FEED_QUEUE", 2)
+    feed = RecorderFeed(runtime)
+    for seq in range(20):
+        assert feed.send(Event.now("mark", seq), "events")
+    assert sum(map(len, feed._waiting.values())) > 10
+    return feed
+
+
+def test_a_producer_that_ends_waits_for_room_on_the_road(
+    runtime: Path, narrow: RecorderFeed, monkeypatch: pytest.MonkeyPatch, wait_factor: float
+) -> None:
+    monkeypatch.setattr("skin_teleop.bus.FEED_CLOSE_MS", 5000 * wait_factor)
+    recorder = bound_recorder(runtime)  # just back
+    narrow.close()
+    rows: list[int] = []
+
+    def all_rows() -> bool | None:
+        while recorder.poll(20):
+            rows.extend(row.seq for row, _ in decode_rows(recorder.recv()))  # type: ignore[union-attr]
+        return len(rows) == 20 or None
+
+    eventually(all_rows, wait_factor)
+    assert rows == list(range(20))
+    assert narrow.dropped == {}
+    recorder.close()
+
+
+def test_rows_that_nobody_took_are_counted_at_the_end(narrow: RecorderFeed, caplog: pytest.LogCaptureFixture) -> None:
+    left = sum(map(len, narrow._waiting.values()))
+    narrow.close()
+    assert narrow.dropped == {"events": left}
+    assert f"the last {left} rows of events are lost" in caplog.text
+
+
 def test_rows_share_frames_and_keep_their_order(runtime: Path, wait_factor: float) -> None:
     recorder, feed = bound_recorder(runtime), RecorderFeed(runtime)
     for seq in range(400):
@@ -215,10 +253,18 @@ def test_readiness_is_a_file(runtime: Path) -> None:
     assert (runtime / "skin.ready").exists()
 
 
-def test_a_ticker_counts_what_it_missed_and_never_bursts() -> None:
+@pytest.mark.parametrize(
+    ("woken_ms", "reached_ms", "overruns"),
+    [(10, 10, 0), (19.999, 10, 0), (20, 20, 1), (205, 200, 19), (3, 10, 0)],
+)
+def test_a_late_tick_is_the_deadline_just_reached_and_what_was_missed_is_counted(
+    monkeypatch: pytest.MonkeyPatch, woken_ms: float, reached_ms: int, overruns: int
+) -> None:
+    now_ns = 0
+    monkeypatch.setattr("skin_teleop.clock.mono_ns", lambda: now_ns)
     ticker = Ticker(10_000_000)
-    time.sleep(0.035)
-    reached = ticker.advance()
-    assert ticker.overruns >= 2
-    assert ticker.seconds_left() <= 0.011
-    assert ticker.advance() - reached >= 3 * 10_000_000
+    now_ns = round(woken_ms * 1_000_000)
+    assert ticker.advance() == reached_ms * 1_000_000
+    assert ticker.overruns == overruns
+    assert ticker.seconds_left() == pytest.approx((reached_ms + 10 - woken_ms) / 1000)
+    assert ticker.advance() == (reached_ms + 10) * 1_000_000, "nothing is made up in a burst"

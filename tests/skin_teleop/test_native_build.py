@@ -70,3 +70,41 @@ def test_a_machine_without_a_compiler_uses_the_one_in_the_package_ziglang(monkey
     assert compiler()[1:] == ["-m", "ziglang", "cc"]
     monkeypatch.setattr(native_build.shutil, "which", lambda name: f"/usr/bin/{name}")
     assert compiler() == ["/usr/bin/cc"]
+
+
+def test_a_library_that_was_cut_short_is_built_anew(package: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native_build.ctypes, "CDLL", lambda path: None)  # the loader remembers what it has loaded
+        built()
+    (library,) = cache_folder().iterdir()
+    whole = library.stat().st_size
+    library.write_bytes(b"\x7fELF, and then the disk was full")
+    assert built().answer() == 7
+    assert library.stat().st_size == whole
+    assert "is built anew" in caplog.text
+
+
+def test_a_cache_that_cannot_be_used_is_a_missing_part(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (package.parent.parent / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(package.parent.parent / "file"))
+    with pytest.raises(MissingPartError, match=r"answers could not be built; found: .*next: set XDG_CACHE_HOME"):
+        built()
+
+
+def test_another_users_cache_is_refused(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_build.os, "geteuid", lambda: 12_345)
+    with pytest.raises(MissingPartError, match="belongs to another user"):
+        built()
+
+
+def test_a_compiler_that_hangs_is_a_missing_part(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_build, "BUILD_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(native_build, "compiler", lambda: [sys.executable, "-c", "import time; time.sleep(9)"])
+    with pytest.raises(MissingPartError, match=r"answers could not be built; found: .*timed out after 0\.2"):
+        built()
+
+
+def test_a_relative_cache_folder_counts_as_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "skin-teleop"

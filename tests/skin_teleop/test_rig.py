@@ -10,6 +10,9 @@ from skin_teleop.rig import BUILT_IN, load_rig, saved_rig
 MINIMAL = 'schema = "skin_teleop.rig/1"\nname = "lab"\n'
 
 
+RAW_SKIN = "[skin]\nsource = 'raw_can'\nid_map = 'kit.csv'\n"
+
+
 def write(folder: Path, text: str) -> str:
     path = folder / "rig.toml"
     path.write_text(text)
@@ -68,10 +71,35 @@ def test_two_rigs_on_free_ports_do_not_collide() -> None:
         (MINIMAL + "[hand]\nmodel = 'shadow'\n", r"'shadow' was asked for; allowed: allegro_v4_right"),
         (MINIMAL + "[skin]\nlayout = 'glove'\n", r"'glove' was asked for; allowed: xela_ah_left, xela_ah_right"),
         (MINIMAL + "[skin]\nurl = 'http://x'\n", r"skin\.url; found: http://x; allowed: ws://"),
+        (MINIMAL + "[skin]\nstale_after_ms = -5\n", r"skin\.stale_after_ms; found: -5; allowed: 10 to 60000"),
+        (MINIMAL + "[skin]\nurl = 'ws://x:99999'\n", r"skin\.url; found: ws://x:99999; allowed: ws://host:port"),
+        (MINIMAL + "[skin]\nurl = 'ws://[::1'\n", r"skin\.url; found: ws://\[::1; allowed: ws://host:port"),
         (MINIMAL + "[skin]\ngeometry = 'round'\n", r"skin\.geometry; found: round; allowed: vendor, sparsh"),
         (MINIMAL + "[world]\ndevices = []\n", r"world\.devices; found: none; allowed: hand, skin or both"),
         (MINIMAL + "[world]\ndevices = ['arm']\n", r"wrong value; found: Invalid enum value 'arm'"),
         (MINIMAL + "[supervisor]\nrestarts_per_minute = -1\n", r"restarts_per_minute; found: -1; allowed: 0 to 20"),
+        (MINIMAL + "[hand]\nname = 'uskin'\n", r"skin\.name; found: uskin, which is a stream of hand\.name too"),
+        (MINIMAL + "[hand]\nname = 'events'\n", r"hand\.name; found: events, which is a stream of every rig"),
+        (MINIMAL + "[hand]\nname = 'wrist'\n", r"hand\.name; found: wrist, .*next: hand\.name = \"wrist_2\""),
+        (
+            MINIMAL + "[skin]\nname = 'allegro_health'\n",
+            r"skin\.name; found: allegro_health, which is a stream of hand",
+        ),
+        (MINIMAL + "[hand]\nname = '../x'\n", r"hand\.name; found: '\.\./x' as the name of a stream; allowed: a small"),
+        (MINIMAL + "[skin]\nname = 'Left-skin'\n", r"skin\.name; found: 'Left-skin' as the name of a stream"),
+        (MINIMAL + f"[hand]\nname = '{'a' * 60}'\n", r"hand\.name; found: 'a{60}_health' as the name of a stream"),
+        (MINIMAL + "[encoder]\nrun = 'r'\nname = 'uskin'\n", r"encoder\.name; found: uskin, which is a stream of skin"),
+        (
+            MINIMAL + RAW_SKIN + "can_channels = ['can1', 'can0']\n",
+            r"can_channels; found: can0, which is hand\.can_chan",
+        ),
+        (
+            MINIMAL
+            + "[hand]\ncan_interface = 'slcan'\ncan_channel = 'usb'\n"
+            + RAW_SKIN
+            + "can_interface = 'slcan'\ncan_channels = ['usb:0403:6015']\n",
+            r"skin\.can_channels; found: usb:0403:6015, which is hand\.can_channel, or may be;.*name both adapters",
+        ),
         (MINIMAL + "[server]\nport = 70000\n", r"server\.port; found: 70000; allowed: 1 to 65535"),
         ('schema = "other"\nname = "x"\n', r"wrong value; found: Invalid enum value 'other'"),
         ("not toml", r"not valid TOML"),
@@ -80,6 +108,12 @@ def test_two_rigs_on_free_ports_do_not_collide() -> None:
 def test_a_mistake_in_a_rig_file_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_rig(write(tmp_path, text))
+
+
+def test_a_skin_on_raw_can_stands_beside_the_hand_on_buses_of_its_own(tmp_path: Path) -> None:
+    text = MINIMAL + "[hand]\ncan_interface = 'slcan'\ncan_channel = 'usb:16d0:117e'\n" + RAW_SKIN
+    rig = load_rig(write(tmp_path, text + "can_interface = 'slcan'\ncan_channels = ['usb:0403:6015']\n"))
+    assert rig.skin.can_channels == ("usb:0403:6015",)
 
 
 def test_a_missing_rig_says_what_to_run() -> None:

@@ -96,6 +96,8 @@ def test_a_written_map_is_read_again(tmp_path: Path) -> None:
         ('layout = "xela_ah_left"\n[pads]\n', r"layout xela_ah_right were expected; found: layout 'xela_ah_left'"),
         ('layout = "xela_ah_right"\n', r"tables layout; allowed: layout = \"xela_ah_right\" and tables"),
         ('layout = "xela_ah_right"\n[pads.link_6]\nturn = 90\n', r"pad link_6; found: turn; allowed: carried_by"),
+        ('layout = "xela_ah_right"\npads = 3\n', r"wrong value; found: Expected `object`, got `int`"),
+        ('layout = "xela_ah_right"\n[pads]\nlink_6 = 3\n', r"wrong value; found: Expected `object`, got `int`"),
         ('layout = "xela_ah_right"\n[pads.link_6]\nturn_deg = 45\n', r"wrong value; found: Invalid enum value 45"),
     ],
 )

@@ -83,11 +83,12 @@ def test_every_device_of_a_world_is_simulated_unless_the_file_says_which(tmp_pat
         ),
         (
             "[second_hand]\nmodel = 'allegro_v4_left'\ndevice_id = 1\n",
-            r"second_hand\.name; found: allegro, which is hand\.name too;.*next: second_hand\.name = \"allegro_2\"",
+            r"second_hand\.name; found: allegro, which is a stream of hand\.name too;"
+            r".*next: second_hand\.name = \"allegro_2\"",
         ),
         (
             OWN_BUS + "[second_skin]\nname = 'allegro_left'\n",
-            r"second_skin\.name; found: allegro_left, which is second_hand\.name too",
+            r"second_skin\.name; found: allegro_left, which is a stream of second_hand\.name too",
         ),
         (
             SECOND,

@@ -56,7 +56,9 @@ class ScriptedHand:
         self._cycles = 0
         self.at_m = np.array(rig.server.wrist_home_m)
         self.turn = (np.array([0.0, 0.0, 1.0]), 0.0)
-        """Axis and angle by which the wrist is turned from home, rad."""
+        """Axis and angle by which the wrist is turned from home, rad; set as a whole."""
+        self._turned: tuple[Array, float] | None = None
+        self._quaternion = np.zeros(4)
         self.closed = np.zeros(4)
         """Share of the way from open to closed of each finger."""
         self.wanted_n: Array | None = None
@@ -111,7 +113,8 @@ class ScriptedHand:
         while (share := (self.time_s - start_s) / seconds) < 1:
             eased = share * share * (3 - 2 * share)
             self.at_m = start_m + eased * (np.asarray(to_m) - start_m)
-            self.turn = (self.turn[0], start_angle + eased * (end_angle - start_angle))
+            if end_angle != start_angle:
+                self.turn = (self.turn[0], start_angle + eased * (end_angle - start_angle))
             if self._cycle() and until is not None and until():
                 return True
         return False
@@ -152,9 +155,16 @@ class ScriptedHand:
         self.truth = truth
         self._on_skin(truth, world.scan.counts)
         self._adjust_grip()
-        axis, angle = self.turn
-        world.aim_wrist(pose_from(self.at_m, rotation_about(axis, angle) @ self._home))
+        world.aim_wrist(np.concatenate([self.at_m, self._facing()]))
         return True
+
+    def _facing(self) -> Array:
+        """(4,) quaternion of the wrist; worked out anew only where it turns."""
+        if self._turned is not self.turn:
+            axis, angle = self.turn
+            self._quaternion = pose_from(self.at_m, rotation_about(axis, angle) @ self._home)[3:]
+            self._turned = self.turn
+        return self._quaternion
 
     def _watch(self, truth: Truth) -> None:
         """Note the largest force of a pad and its largest change since the frame before."""
