@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from dataset_tools.durable import sync_tree
-from dataset_tools.manifest import MANIFEST_FILE, file_digest, read_manifest
+from dataset_tools.manifest import MANIFEST_FILE, file_digest, own_file, read_manifest
 from dataset_tools.reader import open_session
 from dataset_tools.remote import ObjectFolder, is_remote
-from dataset_tools.session_folder import META_FILE
+from dataset_tools.session_folder import LIVE_SUFFIX, META_FILE
 from skin_teleop.errors import SessionError
 
 
@@ -84,10 +84,12 @@ class StoredObjects(ObjectFolder):
 def backup_session(session: Path, folder: Path | str) -> BackedUp:
     """Copy a sealed session into a folder or below the URL of an object store, or finish an earlier copy.
 
-    Raises SessionError when the session is not sealed, when one of its files differs from its manifest, when another
-    session of that name is there, or when the disk or the store fails.
+    Raises SessionError when the session is not sealed, when one of its files differs from its manifest or lies outside
+    it, when another session of that name or labels that are not in the session are there, or when the disk or the store
+    fails.
     """
-    if open_session(session).status != "sealed":
+    session = session.resolve()
+    if open_session(session).status != "sealed" or session.name.endswith(LIVE_SUFFIX):
         raise SessionError(
             f"a backup of {session} was asked for", found="it is not sealed", next_step=f"skin-teleop seal {session}"
         )
@@ -98,9 +100,10 @@ def backup_session(session: Path, folder: Path | str) -> BackedUp:
     _refuse_another(session, target, place)
     try:
         copied, kept = _copy_data(session, place)
-        _copy_rest(session, place)
+        _copy_labels(session, place)
+        _put_whole(session, place, MANIFEST_FILE)
         place.settle()
-        place.put(session / META_FILE, META_FILE)
+        _put_whole(session, place, META_FILE)
         place.settle()
     except OSError as error:
         raise SessionError(
@@ -113,8 +116,8 @@ def backup_session(session: Path, folder: Path | str) -> BackedUp:
 
 def _refuse_another(session: Path, target: Path | str, place: Place) -> None:
     theirs = place.read(MANIFEST_FILE)
-    itself = isinstance(target, Path) and target.resolve() == session.resolve()
-    if itself or theirs not in (None, (session / MANIFEST_FILE).read_bytes()):
+    itself = isinstance(target, Path) and target.resolve() == session
+    if itself or theirs not in (None, own_file(session, MANIFEST_FILE).read_bytes()):
         raise SessionError(f"a backup of {session} was asked for", found=f"another session at {target}")
 
 
@@ -125,25 +128,39 @@ def _copy_data(session: Path, place: Place) -> tuple[int, int]:
         if place.digest(name) == digest:
             kept += 1
             continue
-        if file_digest(session / name) != digest:
+        if file_digest(own_file(session, name)) != digest:
             raise SessionError(
                 f"a backup of {session} was asked for",
                 found=f"{name} differs from the manifest",
                 next_step=f"skin-teleop check {session}",
             )
-        place.put(session / name, name)
-        if place.digest(name) != digest:
-            raise SessionError(
-                f"a backup of {session} was asked for",
-                found=f"the copy of {name} does not come back as it was written",
-                next_step="check the disk or the store, then run it again",
-            )
+        _put_whole(session, place, name)
         copied += 1
     return copied, kept
 
 
-def _copy_rest(session: Path, place: Place) -> None:
-    """Labels, which may have grown, and the manifest."""
+def _copy_labels(session: Path, place: Place) -> None:
+    """Labels, which are appended to and may have grown: what the copy holds must stand at the beginning of them."""
     for source in sorted(path for path in (session / "labels").rglob("*") if path.is_file()):
-        place.put(source, source.relative_to(session).as_posix())
-    place.put(session / MANIFEST_FILE, MANIFEST_FILE)
+        name = source.relative_to(session).as_posix()
+        ours, theirs = own_file(session, name).read_bytes(), place.read(name)
+        if source.suffix == ".jsonl" and theirs is not None and not ours.startswith(theirs):
+            raise SessionError(
+                f"a backup of {session} was asked for",
+                found=f"the copy's {name} has labels that are not in the session",
+                next_step="copy the better of the two files over the other, then run it again",
+            )
+        _put_whole(session, place, name)
+
+
+def _put_whole(session: Path, place: Place, name: str) -> None:
+    """Copy a file and read it back; raises SessionError when it does not come back as it was written."""
+    source = own_file(session, name)
+    before = file_digest(source)
+    place.put(source, name)
+    if place.digest(name) not in (before, file_digest(source)):  # a label may be added meanwhile
+        raise SessionError(
+            f"a backup of {session} was asked for",
+            found=f"the copy of {name} does not come back as it was written",
+            next_step="check the disk or the store, then run it again",
+        )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dataset_tools.wal_sync import sync_folder
 
@@ -15,12 +17,20 @@ SYNC_THREADS = 8
 
 def write_durably(path: Path, content: bytes) -> None:
     """Replace a file as a whole: a reader sees the old content or the new, also after a power loss."""
-    beside = path.with_name(f".{path.name}.tmp")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    replace_durably(path, lambda file: file.write(content))
+
+
+def replace_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """The same for content that `write` puts into an open file; where it fails, the old file stays as it was."""
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")  # its own: two writers must not share it
+    try:
+        with beside.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

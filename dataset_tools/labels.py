@@ -22,6 +22,7 @@ import msgspec
 
 from dataset_tools.durable import write_json_durably
 from dataset_tools.reader import Session
+from dataset_tools.session_folder import sealed_name
 from dataset_tools.wal_sync import sync_folder
 from skin_teleop.errors import SessionError
 
@@ -237,23 +238,36 @@ class LabelStore:
     def _make_labelset(self) -> None:
         if (self.folder / SCHEMA_FILE).is_file():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for parent in (self.folder.parent, self.session.path):
-            sync_folder(parent)
+        if not self.session.path.is_dir():
+            raise SessionError(
+                f"session {self.session.path} was to be labelled",
+                found="it was sealed or moved meanwhile",
+                next_step=f"open {sealed_name(self.session.path)}",
+            )
+        for folder in (self.folder.parent, self.folder):
+            folder.mkdir(exist_ok=True)
+            sync_folder(folder.parent)
         choices = {name: list(words) for name, words in CHOICES.items()}
         schema = {"schema": SCHEMA, "version": SCHEMA_VERSION, "vocabulary": list(VOCABULARY), "choices": choices}
         write_json_durably(self.folder / SCHEMA_FILE, schema)
 
 
 def _append(descriptor: int, *rows: dict[str, Any]) -> None:
-    """Append a line a row and bring them to the disk; a line that an earlier crash cut short is ended first."""
+    """Append a line a row and bring them to the disk: all of them, or none where the disk fails.
+
+    A line that an earlier crash cut short is ended first.
+    """
     size = os.fstat(descriptor).st_size
     cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
     lines = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
     rest = (b"\n" if cut else b"") + lines
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    os.fsync(descriptor)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
 
 
 def _parse(line: bytes, file: Path) -> dict[str, Any] | None:

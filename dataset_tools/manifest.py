@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dataset_tools.durable import write_durably
 from dataset_tools.session_folder import STORE_FOLDER
+from skin_teleop.errors import SessionError
 
 MANIFEST_FILE = "MANIFEST.sha256"
 COVERED = (STORE_FOLDER, "cameras", "extras")
@@ -20,9 +21,34 @@ def write_manifest(session: Path) -> None:
 
 
 def read_manifest(session: Path) -> dict[str, str]:
-    """File name to SHA-256 as the manifest has them; a line that is none is left out."""
+    """File name to SHA-256 as the manifest has them; a line that is none is left out.
+
+    Raises SessionError for a name that no seal writes: it may come from anywhere and point to anywhere.
+    """
     lines = (session / MANIFEST_FILE).read_text(errors="replace").splitlines()
-    return {name: digest for digest, found, name in (line.partition("  ") for line in lines) if found}
+    listed = {name: digest for digest, found, name in (line.partition("  ") for line in lines) if found}
+    for name in listed:
+        parts = PurePosixPath(name).parts
+        if ".." in parts or parts[:1] not in [(part,) for part in COVERED]:
+            raise SessionError(
+                f"the manifest of {session} was to be read",
+                found=f"a file named {name!r}",
+                allowed=f"files in {', '.join(COVERED)}",
+            )
+    return listed
+
+
+def own_file(session: Path, name: str) -> Path:
+    """A file of a session folder; raises SessionError where a link leads out of the session."""
+    file = session / name
+    if not file.resolve().is_relative_to(session.resolve()):
+        raise SessionError(
+            f"{file} was to be read",
+            found=f"a link to {file.resolve()}",
+            allowed="files of the session",
+            next_step="remove the link, or put a copy of the file in its place",
+        )
+    return file
 
 
 def covered_files(session: Path) -> list[str]:

@@ -47,8 +47,24 @@ def migrate_streams(streams: Mapping[str, Stream], version: str) -> Mapping[str,
     return streams
 
 
+def migrate_digests(
+    digests: Mapping[str, Mapping[str, str]], streams: Mapping[str, Stream], version: str
+) -> dict[str, dict[str, str]]:
+    """Digests by stream and column with today's names of the columns, as `migrate_streams` gives them."""
+    named = {name: dict(columns) for name, columns in digests.items()}
+    for migration in _missing(version):
+        for name in named.keys() & streams.keys():
+            newer = {older: new for new, older in _names(streams[name], migration.columns).items()}
+            named[name] = {newer.get(field, field): digest for field, digest in named[name].items()}
+    return named
+
+
+def _names(stream: Stream, columns: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    return columns.get(str(stream.attributes["message"]), {})
+
+
 def _renamed(stream: Stream, columns: Mapping[str, Mapping[str, str]]) -> Stream:
-    names = columns.get(str(stream.attributes["message"]), {})
+    names = _names(stream, columns)
     return RenamedStream(stream, names) if names else stream
 
 

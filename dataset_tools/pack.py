@@ -17,6 +17,7 @@ import numpy as np
 import zarr
 
 from dataset_tools.durable import rename_durably, sync_tree
+from dataset_tools.manifest import own_file
 from dataset_tools.reader import Session, open_session
 from dataset_tools.session_folder import META_FILE, PACK_FOLDER, SCHEMA
 from dataset_tools.store_layout import StoreLayout
@@ -49,6 +50,8 @@ def pack_session(path: Path, target: Path) -> Path:
 def _write_pack(session: Session, folder: Path) -> None:
     shutil.copyfile(session.path / META_FILE, folder / META_FILE)
     if (session.path / "labels").is_dir():
+        for file in (session.path / "labels").rglob("*"):
+            own_file(session.path, file.relative_to(session.path).as_posix())
         shutil.copytree(session.path / "labels", folder / "labels")
     root = zarr.open_group(folder / PACK_FOLDER, mode="w")
     digests = {name: _write_stream(root, stream) for name, stream in session.streams.items()}

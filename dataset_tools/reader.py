@@ -17,7 +17,7 @@ import zarr
 
 from dataset_tools.events import EventRow, marked_spans, read_events
 from dataset_tools.logged_stream import LogIndex
-from dataset_tools.migrations import migrate_description, migrate_streams
+from dataset_tools.migrations import migrate_description, migrate_digests, migrate_streams
 from dataset_tools.remote import ObjectFolder, RemoteStream, is_remote
 from dataset_tools.session_folder import (
     LIVE_SUFFIX,
@@ -127,7 +127,7 @@ def open_session(path: str | Path) -> Session:
     """
     if isinstance(path, str) and is_remote(path):
         return _open_remote(ObjectFolder(path))
-    folder = Path(path)
+    folder = Path(path).resolve()
     if not folder.is_dir():
         raise _no_such_session(folder)
     meta = load_meta(folder)
@@ -171,8 +171,9 @@ def _open_store(
         if root.attrs.get("schema") != SCHEMA:
             raise SessionError(f"{folder}/{name} is no store of a session", allowed=f'attribute "schema": "{SCHEMA}"')
         check_version(str(root.attrs.get("version")), folder)
-        digests = cast(dict[str, dict[str, str]], root.attrs["digests"])
-        streams = migrate_streams(sealed_streams(root, kind), str(root.attrs["version"]))
+        version, stored = str(root.attrs["version"]), sealed_streams(root, kind)
+        digests = migrate_digests(cast(dict[str, dict[str, str]], root.attrs["digests"]), stored, version)
+        streams = migrate_streams(stored, version)
         return Session(folder, migrate_description(meta), streams, digests=digests)
     except (OSError, KeyError, ValueError) as error:
         if isinstance(error, SessionError):

@@ -22,7 +22,7 @@ from dataset_tools.session_log import SessionLog
 from skin_teleop.bus import FEED_BATCH_MS, CommandInbox, Publisher, announce_ready, endpoint
 from skin_teleop.clock import NS_PER_MS, Ticker, mono_ns
 from skin_teleop.errors import SessionError, WireError
-from skin_teleop.frames import decode, split_frame
+from skin_teleop.frames import STREAM_NAME, decode, split_frame
 from skin_teleop.messages import DropCount, RecorderCommand, RecorderStatus
 from skin_teleop.rig import Rig
 
@@ -103,11 +103,12 @@ class Recorder:
             self._stop_recording()
         except SessionError as error:
             self._fail(error)
-        self._tell_status()
-        self._worker.close()
-        self._tell_status()
-        for part in (self._rows, self._inbox, self._publisher):
-            part.close()
+        finally:
+            self._tell_status()
+            self._worker.close()  # its thread would keep the process from ending
+            self._tell_status()
+            for part in (self._rows, self._inbox, self._publisher):
+                part.close()
         log.info("recorder closed, %d frames rejected", self.rejected)
 
     def status(self) -> RecorderStatus:
@@ -121,6 +122,7 @@ class Recorder:
             wal_bytes=newest.bytes_written if newest else 0,
             message=problem,
             last_sealed=str(self._worker.last_sealed or ""),
+            rejected=self.rejected,
         )
 
     def _state(self, problem: str) -> Literal["idle", "recording", "sealing", "failed"]:
@@ -166,6 +168,8 @@ class Recorder:
         told, _ = decode(frame)
         if not isinstance(told, DropCount):
             return
+        if not STREAM_NAME.fullmatch(told.stream) or told.dropped < 0:
+            raise WireError("a count of dropped rows was expected", found=f"{told.dropped} of {told.stream[:80]!r}")
         before = self._producer_drops.get(told.stream, 0)
         self._producer_drops[told.stream] = told.dropped
         more = told.dropped - before if told.dropped >= before else told.dropped

@@ -44,6 +44,9 @@ def _recover(path: Path, *, keep_wal: bool) -> Recovered:
     except SessionError as error:
         log.warning("could not recover %s: %s", path, error)
         return Recovered(path, problem=str(error))
+    except Exception as error:  # a session's boundary: one damaged beyond words must not keep the others from recovery
+        log.exception("could not recover %s", path)
+        return Recovered(path, problem=f"{type(error).__name__}: {error}")
     log.warning("recovered %s", sealed)
     lost = sum(damage["lost_bytes"] for damage in meta.get("log_damage", []))
     return Recovered(sealed, meta.get("rows", {}), lost)

@@ -32,13 +32,15 @@ from dataset_tools.session_folder import (
     sealed_name,
 )
 from dataset_tools.store_writer import verify_store, write_store
-from dataset_tools.wal_scanner import log_files
+from dataset_tools.wal_scanner import frame_follows, log_files
 from skin_teleop.errors import SessionError
 
 log = logging.getLogger(__name__)
 
 VERIFIED_LOG_FOLDER = "wal.verified"
 """The log's name once the store is known to hold all of it."""
+ASIDE_PREFIX = f"{STORE_FOLDER}.aside-"
+"""A store that differs from a damaged log is kept under such a name: nobody knows which of them is better."""
 
 
 def seal_session(folder: Path, *, keep_wal: bool = False) -> Path:
@@ -46,6 +48,7 @@ def seal_session(folder: Path, *, keep_wal: bool = False) -> Path:
 
     Raises SessionError when it is being recorded, has no log, or the store does not match the log.
     """
+    folder = folder.resolve()
     target = sealed_name(folder)
     if not folder.is_dir() and target.is_dir():
         return seal_session(target)
@@ -95,16 +98,28 @@ def _recorded(folder: Path) -> LogIndex | None:
 
 def _publish(store: Path, recorded: LogIndex, meta: dict[str, Any]) -> None:
     building = store.with_name(f"{STORE_FOLDER}.tmp-{uuid.uuid4().hex[:8]}")
-    write_store(building, recorded, meta)
-    sync_tree(building)
-    rename_durably(building, store)
+    try:
+        write_store(building, recorded, meta)
+        sync_tree(building)
+        rename_durably(building, store)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)  # half a store would keep the space that a full disk lacks
+        raise
 
 
 def _verify(store: Path, recorded: LogIndex | None) -> None:
     expected = None if recorded is None else {name: stream.rows for name, stream in recorded.streams.items()}
     try:
         verify_store(store, expected)
-    except SessionError:
+    except SessionError as error:
+        if recorded is not None and recorded.damage:
+            aside = store.with_name(f"{ASIDE_PREFIX}{uuid.uuid4().hex[:8]}")
+            rename_durably(store, aside)
+            raise SessionError(
+                f"the store {store} and its log differ, and the log is damaged",
+                found=error.found,
+                next_step=f"the store is kept as {aside.name}, it may hold more; the next seal builds one from the log",
+            ) from error
         if recorded is not None:
             shutil.rmtree(store)  # the log is whole: the next seal builds the store anew
         raise
@@ -123,9 +138,12 @@ def _sealed_facts(meta: dict[str, Any], recorded: LogIndex | None) -> dict[str, 
 
 
 def _worth_keeping(recorded: LogIndex) -> bool:
-    """Damage before the end of the last file is no crash but a broken disk: somebody may still save those bytes."""
-    files = log_files(recorded.folder)
-    return any(damage.file != files[-1].name for damage in recorded.damage)
+    """Damage with good frames behind it is no crash but a broken disk: somebody may still save those bytes."""
+    last = log_files(recorded.folder)[-1:]
+    return any(
+        recorded.folder / damage.file not in last or frame_follows(recorded.folder / damage.file, damage)
+        for damage in recorded.damage
+    )
 
 
 def is_leftover(folder: Path) -> bool:

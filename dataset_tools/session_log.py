@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,32 +23,32 @@ from dataset_tools.stream_facts import stream_attributes
 from dataset_tools.wal_frame import StreamSchema
 from dataset_tools.wal_writer import WalWriter
 from skin_teleop.errors import SessionError, WireError
-from skin_teleop.frames import frame_head
+from skin_teleop.frames import STREAM_NAME, frame_head
 from skin_teleop.messages import SAMPLE_TYPES, Event, Sample
 from skin_teleop.rig import Rig
 
-STREAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-"""A stream's name becomes a folder's name in the sealed session."""
 MAX_STREAMS = 64
 EVENTS = "events"
+OFFLINE_SYNC_MS = 60_000
+"""What was simulated or imported can be made again: its log need not follow its rows to the disk, its seal must."""
 
 
 class SessionLog:
     """Takes rows as they come and hands them to the log in batches; call `flush` at least every 100 ms."""
 
-    def __init__(self, folder: Path, rig: Rig, lock: int) -> None:
+    def __init__(self, folder: Path, rig: Rig, lock: int, *, live: bool = True) -> None:
         self.folder = folder
         self.rows: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
         self._rig = rig
         self._lock = lock
-        self._live = True
+        self._live = live
         self._streams: dict[str, StreamSchema] = {}
         self._roads: dict[bytes, StreamSchema] = {}
         """First bytes of a bus frame (type NUL stream NUL) to the declared stream that its row belongs to."""
         self._own_events = 0
         self._dropped_told: dict[str, int] = {}
-        self._wal = WalWriter(folder / LOG_FOLDER, sync_ms=rig.recorder.sync_ms)
+        self._wal = WalWriter(folder / LOG_FOLDER, sync_ms=rig.recorder.sync_ms if live else OFFLINE_SYNC_MS)
 
     @classmethod
     def create(
@@ -62,14 +61,18 @@ class SessionLog:
         operator: str = "anonymous",
         live: bool = True,
     ) -> Self:
-        """Start a session in a new folder of `parent`; raises SessionError when there is no room or no permission.
+        """Start a session in a new folder of `parent`.
 
-        A recording of another time or clock is not `live`: events of start and stop, stamped now, would not be its own.
+        Raises SessionError when there is no room or no permission, WireError when the object's name is too long.
+
+        A recording of another time or clock is not `live`: events of start and stop, stamped now, would not be its own,
+        and a power loss may cost all of it before `close`.
 
         The folder is built under a hidden name and appears complete: a `.rec` folder always has a session.json, a log
         and a lock.
         """
         session_id = new_session_id(rig.name)
+        own = [Event.now("session_started", 0, id=session_id, object=object_name)] if live else []
         building = parent / f".{session_id}.new"
         folder = parent / (session_id + LIVE_SUFFIX)
         try:
@@ -86,10 +89,10 @@ class SessionLog:
                 found=f"{error.strerror or error}",
                 next_step="choose a folder you may write to: recorder.folder in the rig file",
             ) from error
-        session = cls(folder, rig, lock)
-        session._live = live
-        if live:
-            session.add_event("session_started", id=session_id, object=object_name)
+        session = cls(folder, rig, lock, live=live)
+        session._own_events = len(own)
+        for event in own:
+            session.add(event, EVENTS)
         return session
 
     @property

@@ -12,10 +12,10 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from dataset_tools.logged_stream import LoggedStream, LogIndex
-from dataset_tools.session_folder import SCHEMA, SCHEMA_VERSION
+from dataset_tools.session_folder import SCHEMA
 from dataset_tools.static_arrays import write_static
 from dataset_tools.store_layout import StoreLayout
-from dataset_tools.stream import SealedStream, sealed_streams
+from dataset_tools.stream import UNREADABLE, SealedStream, sealed_streams
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import Array
 
@@ -44,7 +44,7 @@ def write_store(path: Path, log: LogIndex, meta: dict[str, Any]) -> None:
     root.update_attributes(
         {
             "schema": SCHEMA,
-            "version": SCHEMA_VERSION,
+            "version": meta["version"],  # of the names in the log, which an older release may have written
             "session": meta["id"],
             "software": meta["software"],
             "stream_groups": groups,
@@ -96,14 +96,23 @@ def verify_store(path: Path, expected_rows: dict[str, int] | None) -> None:
     `expected_rows` are the rows by stream that the log holds, where there still is a log. Raises SessionError when
     anything differs.
     """
-    root = zarr.open_group(path, mode="r")
+    try:
+        problem = _difference(zarr.open_group(path, mode="r"), expected_rows)
+    except UNREADABLE as error:
+        raise _differs(path, f"{type(error).__name__}: {error}") from error
+    if problem:
+        raise _differs(path, problem)
+
+
+def _difference(root: zarr.Group, expected_rows: dict[str, int] | None) -> str:
     facts: dict[str, Any] = dict(root.attrs)
     if expected_rows is not None and facts["rows"] != expected_rows:
-        raise _differs(path, f"rows {facts['rows']} where the log holds {expected_rows}")
+        return f"rows {facts['rows']} where the log holds {expected_rows}"
     for stream in sealed_streams(root).values():
         for name in stream.fields:
             if column_digest(stream, name) != facts["digests"][stream.name][name]:
-                raise _differs(path, f"{stream.name}/{name} does not match its digest")
+                return f"{stream.name}/{name} does not match its digest"
+    return ""
 
 
 def column_digest(stream: SealedStream, name: str) -> str:

@@ -13,6 +13,11 @@ import zarr
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import Array
 
+UNREADABLE = (OSError, ValueError, RuntimeError, LookupError, TypeError)
+"""What Zarr and its decoders say of damaged or missing bytes."""
+NUMBER_KINDS = "fiub"
+"""Kinds of dtype that columns have: floats, integers and booleans."""
+
 
 class Stream(ABC):
     """Rows of one source, each with its stamps. Columns are read when asked for and not kept, save `t_mono`."""
@@ -75,7 +80,9 @@ class SealedStream(Stream):
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
+        """Number of rows; raises SessionError when the stamps are not there."""
+        if "t_mono" not in self._columns:
+            raise SessionError(f"the rows of stream {self.name} were to be counted", found="no column t_mono")
         return int(self._columns["t_mono"].shape[0])
 
     @property
@@ -84,7 +91,14 @@ class SealedStream(Stream):
         return self._attributes
 
     def _read(self, field: str, start: int, stop: int) -> Array:
-        return np.asarray(self._columns[field][start:stop])
+        try:
+            return np.asarray(self._columns[field][start:stop])
+        except UNREADABLE as error:
+            raise SessionError(
+                f"{self.name}/{field} was to be read",
+                found=f"cannot be decoded: {type(error).__name__}: {error}",
+                next_step="skin-teleop check SESSION, or restore it from a backup",
+            ) from error
 
 
 class PackedStream(SealedStream):
@@ -110,7 +124,14 @@ def column_file(array: Any) -> Path:
 
 
 def mapped_column(array: Any) -> Array:
-    """A packed array (rows, ...) as a read-only view of its file; raises SessionError when the file is not whole."""
+    """A packed array (rows, ...) as a read-only view of its file.
+
+    Raises SessionError when the file is not whole, or holds anything but numbers: mapped objects would be pointers.
+    """
+    if array.dtype.kind not in NUMBER_KINDS:
+        raise SessionError(
+            f"the packed column {array.path} was to be mapped", found=f"{array.dtype}", allowed="a dtype of numbers"
+        )
     file, wanted = column_file(array), int(np.prod(array.shape)) * array.dtype.itemsize
     found = file.stat().st_size if file.is_file() else 0
     if found != wanted:

@@ -104,6 +104,26 @@ class Damage:
     reason: str
 
 
+def frame_follows(path: Path, damage: Damage) -> bool:
+    """Whether a whole frame stands somewhere in the bytes that could not be used.
+
+    A writer that died leaves a torn end and nothing after it; bytes that went bad later have good frames behind them.
+    """
+    with path.open("rb") as file:
+        file.seek(damage.offset)
+        lost = file.read(damage.lost_bytes)
+    at = lost.find(MAGIC, 1)
+    while at >= 0:
+        head = lost[at : at + HEADER.size]
+        if len(head) == HEADER.size:
+            *_, length, crc = HEADER.unpack(head)
+            payload = lost[at + HEADER.size : at + HEADER.size + length]
+            if length <= MAX_PAYLOAD_BYTES and checksum(head[:CHECKED_BYTES], payload) == crc:
+                return True
+        at = lost.find(MAGIC, at + 1)
+    return False
+
+
 def log_files(folder: Path) -> list[Path]:
     """The files of a log folder in the order in which they were written."""
     return sorted(folder.glob("*.wal"))

@@ -10,37 +10,55 @@ from dataset_tools.checks.labelled import check_labels
 from dataset_tools.checks.signals import check_signals
 from dataset_tools.checks.stored import check_manifest, check_store
 from dataset_tools.checks.timing import check_timing
+from dataset_tools.manifest import MANIFEST_FILE
 from dataset_tools.migrations import MIGRATED_FROM
 from dataset_tools.reader import Session, open_session
-from dataset_tools.session_folder import LIVE_SUFFIX, STORE_FOLDER
-from dataset_tools.stream import Stream
+from dataset_tools.session_folder import LIVE_SUFFIX, META_FILE, STORE_FOLDER
+from dataset_tools.stream import UNREADABLE
 from skin_teleop.errors import SessionError
 
 
 def check_session(path: Path) -> CheckReport:
     """Judge one session, sealed or not; a session that cannot even be opened has one finding that says so."""
-    findings: list[Finding] = []
     try:
         session = open_session(path)
-        findings += _check_description(session)
-        if (path / STORE_FOLDER).is_dir():
-            findings += [*check_manifest(path), *check_store(path)]
     except SessionError as error:
-        return CheckReport(str(path), (*findings, Finding("error", "cannot be opened", str(path), str(error))))
-    for stream in session.streams.values():
-        findings += _check_stream(stream, findings, session.realtime_factor or 1.0)
+        return CheckReport(str(path), (Finding("error", "cannot be opened", str(path), str(error)),))
+    findings: list[Finding] = []
+    if (path / STORE_FOLDER).is_dir():
+        findings += _survived(check_manifest(path), "manifest", MANIFEST_FILE)
+        findings += _survived(check_store(path), "unreadable", STORE_FOLDER)
+    findings += _survived(_check_description(session), "unreadable", META_FILE)
+    realtime_factor = _realtime_factor(session)
+    for name, stream in session.streams.items():
+        if not _is_broken(name, findings):
+            findings += _survived(check_timing(stream, realtime_factor), "unreadable", name)
+            findings += _survived(check_signals(stream), "unreadable", name)
     if not any(finding.severity == "error" and finding.where.endswith("t_mono") for finding in findings):
-        findings += check_labels(session)
+        findings += _survived(check_labels(session), "unreadable", "labels")
     facts = {"status": session.status, "object": session.meta["object"], "rows": _rows(session)}
     return CheckReport(str(path), tuple(findings), facts)
 
 
-def _check_stream(stream: Stream, known: list[Finding], realtime_factor: float) -> list[Finding]:
-    """Judge time and values of a stream whose bytes could be read."""
+def _survived(findings: Iterator[Finding], fault: str, where: str) -> Iterator[Finding]:
+    """The findings of one check; where damage lets it not go on, that is a finding, too."""
+    try:
+        yield from findings
+    except UNREADABLE as error:
+        yield Finding("error", fault, where, f"{type(error).__name__}: {error}")
+
+
+def _is_broken(stream: str, known: list[Finding]) -> bool:
+    """Whether bytes of a stream cannot be read, so that nothing can be said of its time and values."""
     broken = {"unreadable", "missing field", "length", "shape"}
-    if any(finding.fault in broken and finding.where.startswith(f"{stream.name}/") for finding in known):
-        return []
-    return [*check_timing(stream, realtime_factor), *check_signals(stream)]
+    return any(finding.fault in broken and finding.where.startswith(f"{stream}/") for finding in known)
+
+
+def _realtime_factor(session: Session) -> float:
+    try:
+        return session.realtime_factor or 1.0
+    except SessionError:  # its stream has a finding of its own
+        return 1.0
 
 
 def _check_description(session: Session) -> Iterator[Finding]:
@@ -69,4 +87,5 @@ def _check_description(session: Session) -> Iterator[Finding]:
 
 
 def _rows(session: Session) -> dict[str, int]:
-    return {name: stream.rows for name, stream in session.streams.items()}
+    """Rows by stream; one whose stamps are not there has none."""
+    return {name: stream.rows if "t_mono" in stream.fields else 0 for name, stream in session.streams.items()}

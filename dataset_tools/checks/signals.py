@@ -14,7 +14,7 @@ LOWEST_COUNTS, HIGHEST_COUNTS = 20_000, 60_000
 """Outside this range the Sparsh-skin release calls a sensor bad (its preprocessing sets such values to zero)."""
 MIN_ROWS_TO_JUDGE = 100
 STALE_MS = 1000
-"""A taxel that did not change for so long is stale (the rig's `skin.stale_after_ms` by default)."""
+"""A taxel whose value arrived so long ago is stale (the rig's `skin.stale_after_ms` by default)."""
 MAX_STALE_SHARE = 0.05
 BLOCK_ROWS = 3000
 FINITE_FIELDS = {

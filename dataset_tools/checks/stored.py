@@ -14,6 +14,7 @@ from dataset_tools.manifest import MANIFEST_FILE, covered_files, file_digest, re
 from dataset_tools.session_folder import STORE_FOLDER
 from dataset_tools.store_writer import column_digest
 from dataset_tools.stream import SealedStream
+from skin_teleop.errors import SessionError
 from skin_teleop.messages import SAMPLE_TYPES
 
 
@@ -80,8 +81,8 @@ def _check_digest(stream: SealedStream, field: str, sealed: str) -> Iterator[Fin
     where = f"{stream.name}/{field}"
     try:
         found = column_digest(stream, field)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:  # what decoders say of damaged bytes
-        yield Finding("error", "unreadable", where, f"cannot be decoded: {type(error).__name__}: {error}")
+    except SessionError as error:
+        yield Finding("error", "unreadable", where, str(error.found))
         return
     if found != sealed:
         yield Finding("error", "digest", where, "its rows differ from those that were sealed")

@@ -23,7 +23,7 @@ import numpy as np
 from dataset_tools.imports.restricted_pickle import load_arrays
 from dataset_tools.imports.sparsh_extras import read_extras, write_extras
 from dataset_tools.seal import seal_session
-from dataset_tools.session_folder import LIVE_SUFFIX, META_FILE, change_meta, is_live, load_meta
+from dataset_tools.session_folder import META_FILE, change_meta, is_live, load_meta
 from dataset_tools.session_log import SessionLog
 from skin_teleop.clock import ABSENT_NS, NS_PER_S
 from skin_teleop.errors import SessionError
@@ -36,6 +36,8 @@ START_NS = 1000 * NS_PER_S
 """Where t = 0 of a recording is put on the session's clock: its frames before t = 0 stay positive."""
 MAX_TIME_S = 86_400.0
 BASELINE = "baseline"
+IMPORTING = "importing"
+"""Key of session.json that an import writes first; `source_digest` follows when all rows and extras are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,22 @@ def import_sparsh_skin(source: Path, target: Path, *, licence: str = "cc-by-nc-4
 
 
 def _imported_before(target: Path) -> dict[str, Path]:
-    """Digest of the source to the session made of it; what an interrupted import left half done is removed."""
+    """Digest of the source to the session made of it.
+
+    What an interrupted import left half done is removed, also where `recover` has sealed it since; only a session that
+    somebody has labelled meanwhile stays.
+    """
     done = {}
     for folder in (path.parent for path in target.glob(f"[!.]*/{META_FILE}")):
-        meta = load_meta(folder)
+        try:
+            meta = load_meta(folder)
+        except SessionError as error:
+            log.warning("%s is passed over: %s", folder, error)
+            continue
         if "source_digest" in meta and meta["status"] == "sealed":
             done[str(meta["source_digest"])] = folder
-        elif "source_digest" in meta and folder.name.endswith(LIVE_SUFFIX) and not is_live(folder):
+        elif IMPORTING in meta and not is_live(folder) and not (folder / "labels").exists():
+            log.warning("%s is what an interrupted import left, it is removed", folder)
             shutil.rmtree(folder)
     return done
 
@@ -95,7 +106,7 @@ def _import_one(recording: Path, source: Path, target: Path, digest: str, licenc
     extras, parts = read_extras(recording, START_NS), recording.relative_to(source).parts
     facts: dict[str, Any] = {
         "source": "facebook/sparsh-skin-dataset/" + "/".join(parts),
-        "source_digest": digest,
+        IMPORTING: digest,
         "licence": licence,
     }
     facts |= {"notes": [f"extras: {', '.join(sorted(extras))}"] if extras else []}
@@ -107,6 +118,7 @@ def _import_one(recording: Path, source: Path, target: Path, digest: str, licenc
             if session.rows[name] % 500 == 0:
                 session.flush()
     write_extras(extras, session.folder)
+    change_meta(session.folder, source_digest=digest)
     return seal_session(session.folder)
 
 

@@ -36,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
         print(export_parquet(options.sessions, options.to))
     else:
         for session in options.sessions:
-            print(export_mcap(session, options.to / f"{session.name}.mcap"))
+            print(export_mcap(session, options.to / f"{session.resolve().name}.mcap"))
     return 0

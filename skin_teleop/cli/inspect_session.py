@@ -25,6 +25,7 @@ def inspect_session(path: Path, out: Path | None, from_s: float | None, to_s: fl
     """
     if out is not None and out.exists():
         raise ConfigError(f"--out {out}", found="it exists already", allowed="a new file")
+    path = path.resolve()
     session = open_session(path)
     if not session.streams:
         raise SessionError(f"session {path} was to be inspected", found="it has no rows")

@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Pack every session under its own name; an existing pack is an error and stays as it is."""
     for session in options.sessions:
-        packed = pack_session(session, options.to / session.name)
+        packed = pack_session(session, options.to / session.resolve().name)
         size_mb = sum(file.stat().st_size for file in packed.rglob("*") if file.is_file()) / 1e6
         print(f"{packed}: {size_mb:.1f} MB")
     return 0

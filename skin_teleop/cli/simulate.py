@@ -148,12 +148,12 @@ def simulate_all(
 
 
 def _clear_interrupted(folder: Path) -> None:
-    """Remove the scripts' own unfinished sessions of an interrupted run; they are simulated again."""
-    from skin_teleop.cli.simulate_session import OPERATOR
+    """Remove the unfinished sessions that an interrupted run marked as its own; they are simulated again."""
+    from skin_teleop.cli.simulate_session import PLAN_KEY
 
     for path in folder.glob(f"*{LIVE_SUFFIX}"):
         try:
-            ours = load_meta(path)["operator"] == OPERATOR
+            ours = PLAN_KEY in load_meta(path)
         except SessionError:
             continue
         if ours and not is_live(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dataset_tools.durable import write_durably
 from drivers.simulated.scripted.actions import suits
 from skin_teleop.errors import ConfigError
 
@@ -56,11 +58,13 @@ class Ledger:
         self._file = folder / LEDGER
         self.finished: dict[int, dict[str, Any]] = {}
         wanted = json.loads(json.dumps(asdict(plan)))
-        if not self._file.is_file():
+        written = self._file.read_text().splitlines() if self._file.is_file() else []
+        lines = [json.loads(line) for line in written if _is_json(line)]
+        if not lines:
             make_folder(folder, "sessions")
-            self._file.write_text(json.dumps(wanted) + "\n")
+            write_durably(self._file, json.dumps(wanted).encode() + b"\n")
             return
-        first, *rows = [json.loads(line) for line in self._file.read_text().splitlines() if _is_json(line)]
+        first, *rows = lines
         if first | {"sessions": 0} != wanted | {"sessions": 0}:
             raise ConfigError(
                 f"sessions in {folder} were asked for",
@@ -70,9 +74,12 @@ class Ledger:
         self.finished = {row["number"]: row for row in rows if (folder / row["session"]).is_dir()}
 
     def note(self, row: dict[str, Any]) -> None:
-        """Note a finished session."""
-        with self._file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        """Note a finished session; a line that a kill cut short is ended first."""
+        with self._file.open("r+b") as file:
+            cut = not file.read().endswith(b"\n")
+            file.write(b"\n" * cut + json.dumps(row).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
         self.finished[row["number"]] = row
 
 

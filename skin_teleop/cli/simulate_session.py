@@ -15,19 +15,21 @@ import numpy as np
 from dataset_tools.labels import LabelStore
 from dataset_tools.reader import open_session
 from dataset_tools.seal import seal_session
+from dataset_tools.session_folder import change_meta
 from dataset_tools.session_log import EVENTS, SessionLog
 from drivers.simulated.scripted.actions import Attempt
 from drivers.simulated.scripted.checker import TruthSecond, judge
 from drivers.simulated.scripted.episode import Episode, play_episode
-from skin_teleop.clock import NS_PER_MS, NS_PER_S, Stamp
+from skin_teleop.clock import NS_PER_S, Stamp
 from skin_teleop.messages import N_TAXELS, Event, JointState, SkinFrame, Truth
 from skin_teleop.rig import Rig, WorldConfig
 from skin_teleop.transforms import Array
 
 OPERATOR = "script"
+PLAN_KEY = "simulate_plan"
+"""Key of session.json by which `simulate` knows a session as its own."""
 FLUSH_EVERY = 10
 """Skin frames between two writes to the log."""
-OLDEST_AGE_MS = 65535
 
 
 @dataclass
@@ -38,15 +40,10 @@ class SessionWriter:
     rig: Rig
     truths: list[Truth] = field(default_factory=list)
     digest: Any = field(default_factory=hashlib.sha256)
-    _before: Array | None = None
-    _changed_ns: Array = field(default_factory=lambda: np.full(N_TAXELS, -(2**62)))
 
     def on_skin(self, truth: Truth, counts: Array) -> None:
-        """Write the skin and the truth of one skin period."""
-        if self._before is not None:
-            self._changed_ns[(counts != self._before).any(-1)] = truth.t_mono
-        self._before = counts.copy()
-        age_ms = np.minimum((truth.t_mono - self._changed_ns) // NS_PER_MS, OLDEST_AGE_MS).astype(np.uint16)
+        """Write the skin and the truth of one skin period; every taxel's value arrives in every frame, so age is 0."""
+        age_ms = np.zeros(N_TAXELS, np.uint16)
         stamp = Stamp(truth.t_dev, truth.t_mono, truth.t_wall)
         self.log.add(SkinFrame.stamped(stamp, truth.seq, flux=counts, age_ms=age_ms), self.rig.skin.name)
         self.log.add(truth, "truth")
@@ -74,6 +71,7 @@ def simulate_session(
         rig, world=dataclasses.replace(rig.world or WorldConfig(), seed=skin_seed, object=object_name)
     )
     with SessionLog.create(folder, rig, object_name=object_name, plan=(action,), operator=OPERATOR, live=False) as log:
+        change_meta(log.folder, **{PLAN_KEY: {"number": number, "seed": seed, "skin_seed": skin_seed}})
         start = Stamp.now()
         writer = SessionWriter(log, rig)
         seeds = [seed, 1, number]

@@ -81,3 +81,67 @@ def test_another_session_of_the_name_and_a_live_one_are_refused(sealed, record, 
     with pytest.raises(SessionError, match="it is not sealed"):
         backup_session(record(seconds=0.3), tmp_path)
     assert json.loads((sealed / "session.json").read_text())["status"] == "sealed"
+
+
+def test_labels_of_the_copy_are_never_lost(sealed, tmp_path):
+    store = LabelStore(open_session(sealed))
+    for k in range(1, 4):
+        store.add("slide", store.session.start_ns, store.session.start_ns + k * 10**8)
+    copy = backup_session(sealed, tmp_path).target
+    label_file = sealed / "labels/actions/labels.jsonl"
+    first, *_ = label_file.read_text().splitlines(keepends=True)
+    label_file.write_text(first)
+    with pytest.raises(SessionError, match=r"labels/actions/labels\.jsonl has labels that are not in the session"):
+        backup_session(sealed, tmp_path)
+    assert len(LabelStore(open_session(copy)).current()) == 3
+
+
+def test_labels_that_do_not_come_back_are_an_error(sealed, tmp_path, monkeypatch):
+    store, put = LabelStore(open_session(sealed)), DiskFolder.put
+    store.add("slide", store.session.start_ns, store.session.end_ns)
+
+    def forgetful(disk, source, name):
+        put(disk, source, name)
+        if name.endswith("labels.jsonl"):
+            (disk.folder / name).write_bytes(b"")
+
+    monkeypatch.setattr(DiskFolder, "put", forgetful)
+    with pytest.raises(SessionError, match=r"copy of labels/actions/labels\.jsonl does not come back"):
+        backup_session(sealed, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../other/session.json", "/etc/hostname", "session.zarr/../x", "session.json", "labels/x"]
+)
+def test_a_manifest_that_names_other_files_is_refused(sealed, tmp_path, name):
+    with (sealed / "MANIFEST.sha256").open("a") as manifest:
+        manifest.write(f"{'0' * 64}  {name}\n")
+    with pytest.raises(SessionError, match=r"allowed: files in session\.zarr, cameras, extras"):
+        backup_session(sealed, tmp_path / "disk")
+    assert not (tmp_path / "disk").exists()
+    (finding,) = [found for found in check_session(sealed).findings if found.severity == "error"]
+    assert finding.fault == "manifest" and name in finding.text
+
+
+@pytest.mark.parametrize("name", ["labels/x", "session.zarr/zarr.json", "MANIFEST.sha256"])
+def test_a_link_that_leads_out_of_the_session_is_not_followed(sealed, tmp_path, name):
+    secret = tmp_path / "secret"
+    secret.write_bytes((sealed / name).read_bytes() if (sealed / name).exists() else b"mine")
+    (sealed / name).unlink(missing_ok=True)
+    (sealed / name).parent.mkdir(exist_ok=True)
+    (sealed / name).symlink_to(secret)
+    with pytest.raises(SessionError, match=f"found: a link to {secret}"):
+        backup_session(sealed, tmp_path / "disk")
+    assert not (tmp_path / "disk" / sealed.name / name).exists()
+
+
+def test_a_backup_is_named_after_its_session_also_from_within(sealed, tmp_path, monkeypatch):
+    monkeypatch.chdir(sealed)
+    assert main(["backup", ".", "--to", str(tmp_path / "disk")]) == 0
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == [sealed.name]
+
+
+def test_a_session_whose_seal_was_not_finished_is_refused(sealed, tmp_path):
+    live = sealed.rename(sealed.with_name(sealed.name + ".rec"))
+    with pytest.raises(SessionError, match="it is not sealed; next: skin-teleop seal"):
+        backup_session(live, tmp_path / "disk")

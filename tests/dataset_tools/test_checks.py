@@ -163,6 +163,32 @@ def test_a_flipped_bit_and_a_cut_shard_are_found(sealed_with, hidden, tmp_path):
         assert main(["check", str(session)]) == 1
 
 
+@pytest.mark.parametrize("lost", ["uskin/t_mono", "uskin/seq", "truth/t_dev"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_column_that_cannot_be_read_is_a_finding_and_fails_no_listing(record, lost, damage, capsys):
+    session = seal_session(record(seconds=0.5))
+    if damage == "cut":
+        path = shard(session, lost)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        shutil.rmtree(session / "session.zarr/streams" / lost)
+    errors = faults(session, "error")
+    assert ("unreadable" if damage == "cut" else "missing field", lost) in errors
+    assert not {where for fault, where in errors if fault == "unreadable"} & {"allegro", "hand_pose", "session.json"}
+    assert main(["check", str(session)]) == 1 and main(["sessions", str(session.parent)]) == 0
+    assert str(session) in capsys.readouterr().out
+
+
+def test_descriptions_that_do_not_fit_are_findings(sealed_with):
+    session = sealed_with()
+    group = session / "session.zarr/streams/allegro/zarr.json"
+    described = json.loads(group.read_text())
+    del described["attributes"]["nominal_hz"], described["attributes"]["dropped"]
+    group.write_text(json.dumps(described))
+    found = faults(session, "error")
+    assert {("unreadable", "session.zarr"), ("unreadable", "session.json"), ("unreadable", "allegro")} <= found
+
+
 def flip_a_bit(data: bytes) -> bytes:
     return data[:5000] + bytes([data[5000] ^ 4]) + data[5001:]
 

@@ -68,6 +68,12 @@ def test_the_page_beside_the_session_is_written_anew_and_another_never(session, 
     assert "it exists already; allowed: a new file" in capsys.readouterr().err
 
 
+def test_the_page_stands_beside_the_session_also_from_within(session, monkeypatch):
+    monkeypatch.chdir(session)
+    assert main(["inspect", "."]) == 0
+    assert session.with_name(f"{session.name}.inspect.html").is_file()
+
+
 def test_a_part_of_a_session(session, tmp_path):
     assert main(["inspect", str(session), "--from", "0.5", "--to", "1.5", "--out", str(tmp_path / "p.html")]) == 0
     content = json.loads(embedded((tmp_path / "p.html").read_text(), "content"))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 
+import msgspec
 import pytest
 
 from dataset_tools.labels import ACTIONS, VOCABULARY, LabelStore
@@ -138,3 +141,55 @@ def test_a_seal_takes_the_labels_along_and_leaves_them_out_of_the_manifest(store
     sealed = seal_session(store.session.path)
     assert LabelStore(open_session(sealed)).current() == [label]
     assert "labels" not in (sealed / "MANIFEST.sha256").read_text()
+
+
+def test_two_first_labels_at_once_are_both_kept(store):
+    """Both writers make the labelset and its schema."""
+    session, failed = store.session, []
+    span = session.start_ns, session.end_ns
+    for _ in range(20):
+        shutil.rmtree(session.path / "labels", ignore_errors=True)
+        barrier = threading.Barrier(2)
+
+        def first(barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            try:
+                LabelStore(session).add("slide", *span)
+            except SessionError as error:
+                failed.append(error)
+
+        writers = [threading.Thread(target=first) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert len(LabelStore(session).current()) == 2 and not failed
+        assert sorted(path.name for path in store.folder.iterdir()) == ["labels.jsonl", "schema.json"]
+
+
+def test_a_label_for_a_session_that_was_sealed_meanwhile_is_refused(record):
+    live = record(seconds=0.5)
+    store = LabelStore(open_session(live))
+    span = store.session.start_ns, store.session.end_ns
+    sealed = seal_session(live)
+    with pytest.raises(SessionError, match=f"sealed or moved meanwhile; next: open {sealed}$"):
+        store.add("slide", *span)
+    assert not live.exists()
+
+
+def test_labels_are_all_written_or_none_when_the_disk_fills_up(store, monkeypatch):
+    session = store.session
+    store.add("rest", session.start_ns, session.end_ns)
+    before, write = (store.folder / "labels.jsonl").read_bytes(), os.write
+
+    def until_full(descriptor: int, content: bytes) -> int:
+        if len(content) < 1000:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, content[:400])
+
+    many = [msgspec.structs.replace(store.current()[0], id=str(k)) for k in range(8)]
+    with monkeypatch.context() as patch, pytest.raises(SessionError, match="No space left"):
+        patch.setattr("dataset_tools.labels.os.write", until_full)
+        store.add_new(many)
+    assert (store.folder / "labels.jsonl").read_bytes() == before
+    assert len(store.add_new(many)) == 8 and len(store.current()) == 9

@@ -14,8 +14,10 @@ import zarr
 from dataset_tools import migrations
 from dataset_tools.checks.session import check_session
 from dataset_tools.migrations import Migration, migrate_description
+from dataset_tools.pack import pack_session
 from dataset_tools.reader import open_session
 from dataset_tools.seal import seal_session
+from dataset_tools.wal_frame import HEADER, SCHEMA_STREAM, frame_header
 from skin_teleop.errors import SessionError
 
 
@@ -48,12 +50,27 @@ def as_older(folder: Path, version: str, column: str, word: str) -> None:
     del meta["licence"]
     (folder / "session.json").write_text(json.dumps(meta | {"version": version}))
     root = zarr.open_group(folder / "session.zarr", mode="a")
-    root.update_attributes({"version": version})
+    digests = dict(root.attrs["digests"])
+    digests["allegro"][column] = digests["allegro"].pop("position")
+    root.update_attributes({"version": version, "digests": digests})
     group = root["streams/allegro"]
     (folder / "session.zarr/streams/allegro/position").rename(folder / f"session.zarr/streams/allegro/{column}")
     units, frame = dict(group.attrs["units"]), dict(group.attrs["frame"])
     units = {column if key == "position" else key: unit for key, unit in units.items()}
     group.update_attributes({"units": units, "frame": frame})
+
+
+def log_as_older(folder: Path, column: str) -> None:
+    """Rewrite the log of today as the older version would have written it."""
+    log, older = folder / "wal" / "000000.wal", b""
+    content = log.read_bytes()
+    while content:
+        _, number, _, rows, length, _ = HEADER.unpack(content[: HEADER.size])
+        payload, content = content[HEADER.size : HEADER.size + length], content[HEADER.size + length :]
+        if number == SCHEMA_STREAM:
+            payload = payload.replace(b'"position"', f'"{column}"'.encode())
+        older += frame_header(number, rows, payload) + payload
+    log.write_bytes(older)
 
 
 def digests(folder: Path) -> dict[Path, str]:
@@ -84,7 +101,28 @@ def test_a_log_that_was_left_by_an_older_release_is_read_too(record):
     meta = json.loads((folder / "session.json").read_text())
     meta["thing"] = meta.pop("object")
     (folder / "session.json").write_text(json.dumps(meta | {"version": "0.9.0"}))
-    assert open_session(folder).meta["object"] == "can"
+    log_as_older(folder, "angle")
+    live = open_session(folder)
+    wanted = live.streams["allegro"]["position"]
+    assert live.meta["object"] == "can" and "angle" not in live.streams["allegro"].fields
+
+    sealed = open_session(seal_session(folder))  # what was recorded stays of the older version
+    root = zarr.open_group(sealed.path / "session.zarr", mode="r")
+    assert (root.attrs["version"], sealed.meta["migrated_from"]) == ("0.9.0", "0.9.0")
+    assert "angle" in root["streams/allegro"] and "position" not in root["streams/allegro"]
+    np.testing.assert_array_equal(sealed.streams["allegro"]["position"], wanted)
+
+
+@pytest.mark.parametrize(("version", "column", "word"), [("0.9.0", "angle", "thing"), ("0.8.3", "q", "what")])
+def test_an_older_session_is_packed_under_names_of_today(record, tmp_path, version, column, word):
+    folder = seal_session(record(seconds=0.5))
+    wanted = open_session(folder)
+    position, known = wanted.streams["allegro"]["position"], wanted.digests
+    as_older(folder, version, column, word)
+    assert open_session(folder).digests == known
+    packed = open_session(pack_session(folder, tmp_path / "pack"))
+    np.testing.assert_array_equal(packed.streams["allegro"]["position"], position)
+    assert packed.digests == known and packed.meta["object"] == "can"
 
 
 def test_the_check_says_that_a_session_is_older(record):

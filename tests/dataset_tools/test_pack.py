@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 
 import numpy as np
@@ -85,3 +86,28 @@ def test_a_target_that_cannot_be_made_is_an_error(sealed, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SessionError, match="cannot be written"):
         pack_session(sealed, tmp_path / "file" / "one")
+
+
+def test_a_column_of_anything_but_numbers_is_never_mapped(sealed, tmp_path):
+    packed = pack_session(sealed, tmp_path / "one")
+    description = packed / "pack.zarr/streams/uskin/seq/zarr.json"
+    changed = {"data_type": "string", "fill_value": "", "codecs": [{"name": "vlen-utf8", "configuration": {}}]}
+    description.write_text(json.dumps(json.loads(description.read_text()) | changed))
+    rows = open_session(sealed).streams["uskin"].rows
+    (packed / "pack.zarr/streams/uskin/seq/c/0").write_bytes(b"A" * 16 * rows)
+    with pytest.raises(SessionError, match=r"seq was to be mapped; found: (StringDType|object).*a dtype of numbers"):
+        open_session(packed)
+
+
+def test_labels_that_lead_out_of_the_session_are_not_packed(sealed, tmp_path):
+    (tmp_path / "secret").write_text("mine")
+    (sealed / "labels" / "x").symlink_to(tmp_path / "secret")
+    with pytest.raises(SessionError, match=r"a link to .*secret"):
+        pack_session(sealed, tmp_path / "one")
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_pack_is_named_after_its_session_also_from_within(sealed, tmp_path, monkeypatch):
+    monkeypatch.chdir(sealed)
+    assert main(["pack", ".", "--to", str(tmp_path / "packs")]) == 0
+    assert open_session(tmp_path / "packs" / sealed.name).streams["uskin"].rows == 100

@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 from dataset_tools.reader import open_session
-from dataset_tools.recorder import run
+from dataset_tools.recorder import Recorder, run
 from skin_teleop.bus import FEED_BATCH_MS, CommandSender, Latest, RecorderFeed, endpoint
 from skin_teleop.clock import Stamp
 from skin_teleop.frames import encode
@@ -143,11 +143,13 @@ def test_what_is_no_row_is_counted_and_dropped(bench):
         b"WristTarget\0wrist\0" + row + row[:-1],
         b"DropCount\0\0\xc1",
         encode(RecorderStatus("idle")),
+        encode(DropCount("x" * 2000, 5)),
+        encode(DropCount("wrist", -5)),
         b"WristTarget\0wrist\0" + row + row + row,  # three rows
         b"WristTarget\0wrist\0" + row + row[:-1],
     ):
         raw.send(frame)
-    bench.until(lambda status: status.rows.get("wrist") == 3)
+    bench.until(lambda status: status.rows.get("wrist") == 3 and status.rejected == 12)
     bench.order("stop")
     sealed = bench.until(lambda status: status.state == "idle").last_sealed
     assert set(open_session(sealed).streams) == {"wrist", "events"}
@@ -224,6 +226,21 @@ def test_leftovers_are_recovered_at_the_start(rig, record, runtime, wait_factor)
     assert open_session(left.with_name(left.name.removesuffix(".rec"))).streams["uskin"].rows == 50
     for part in (bench.commands, bench.feed, bench.statuses):
         part.close()
+
+
+def test_a_start_that_is_refused_leaves_nothing_and_the_next_one_works(bench):
+    bench.order("start", object="o" * 1100)
+    bench.until(lambda status: status.rejected == 1)
+    assert not bench.folder.exists() or list(bench.folder.iterdir()) == []
+    assert open_session(bench.recorded(rows=3)).streams["wrist"].rows == 3
+
+
+def test_the_process_ends_even_when_its_last_rows_fail(rig, runtime, monkeypatch):
+    recorder = Recorder(rig, runtime)
+    monkeypatch.setattr(recorder, "_take_rows", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        recorder.close()
+    assert "sealing" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_start_that_fails_is_told_and_the_next_one_works(bench, tmp_path):

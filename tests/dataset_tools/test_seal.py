@@ -146,6 +146,15 @@ def test_damage_before_the_last_file_keeps_the_log(record):
     assert json.loads((sealed / "session.json").read_text())["log_damage"][0]["file"] == "000000.wal"
 
 
+@pytest.mark.parametrize("named", ["dot", "link"])
+def test_a_session_is_sealed_under_its_own_name_whatever_it_is_called_by(record, tmp_path, monkeypatch, named):
+    live = record(seconds=0.5)
+    (tmp_path / "newest").symlink_to(live)
+    monkeypatch.chdir(live)
+    assert seal_session(Path() if named == "dot" else tmp_path / "newest") == live.with_suffix("")
+    assert live.with_suffix("").is_dir() and not live.exists()
+
+
 def test_a_store_that_differs_from_the_log_is_thrown_away(record):
     live = record(seconds=1.5)
     before = contents(live)

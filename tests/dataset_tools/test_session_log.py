@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,32 @@ def test_an_event_too_long_for_its_row_is_refused(log):
         log.add_event("mark", label="x" * 2000)
     log.close()
     assert [name for _, name, _ in open_session(log.folder).events()] == ["session_started", "session_stopped"]
+
+
+def test_a_session_whose_object_has_too_long_a_name_leaves_nothing(rig):
+    folder = Path(rig.recorder.folder)
+    folder.mkdir()
+    with pytest.raises(WireError, match="too much text"):
+        SessionLog.create(folder, rig, object_name="o" * 1100)
+    assert list(folder.iterdir()) == []
+
+
+def test_only_what_cannot_be_made_again_follows_its_rows_to_the_disk(rig, monkeypatch, wait_factor):
+    rig = dataclasses.replace(rig, recorder=dataclasses.replace(rig.recorder, sync_ms=20))
+    syncs, fdatasync = [], os.fdatasync
+    monkeypatch.setattr("dataset_tools.wal_sync.os.fdatasync", lambda file: (syncs.append(file), fdatasync(file)))
+    with SessionLog.create(Path(rig.recorder.folder), rig, live=False) as offline:
+        offline.add_packed("WristTarget", "wrist", ROW)
+        offline.flush()
+        time.sleep(0.1)
+        assert syncs == []
+    assert len(syncs) == 1
+    with SessionLog.create(Path(rig.recorder.folder), rig) as live:
+        live.flush()
+        deadline = time.monotonic() + 10 * wait_factor
+        while len(syncs) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(syncs) >= 3
 
 
 def test_a_session_needs_free_space(rig):

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from dataset_tools.checks.session import check_session
+from dataset_tools.imports import sparsh_skin
 from dataset_tools.imports.restricted_pickle import load_arrays
 from dataset_tools.imports.sparsh_skin import START_NS, import_sparsh_skin
 from dataset_tools.reader import open_session
+from dataset_tools.recovery import recover_folder
 from skin_teleop.cli.main import main
 from skin_teleop.errors import SessionError
 
@@ -93,6 +95,38 @@ def test_what_an_interrupted_import_left_is_made_anew(published, tmp_path, monke
     assert len(list(target.iterdir())) == 4 and all(open_session(path).status == "sealed" for path in target.iterdir())
 
 
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_part_of_a_recording_never_counts_as_imported(published, tmp_path, monkeypatch, labelled):
+    target, in_order = tmp_path / "sessions", sparsh_skin._in_order
+
+    def cut(streams):
+        for k, row in enumerate(in_order(streams)):
+            if k == 20:
+                raise KeyboardInterrupt
+            yield row
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sparsh_skin, "_in_order", cut)
+        list(import_sparsh_skin(published, target))
+    ((part,),) = [recover_folder(target)]
+    if labelled:
+        (part.path / "labels").mkdir()
+    imported = list(import_sparsh_skin(published, target))
+    assert [one.note for one in imported] == ["imported"] * 4
+    assert open_session(imported[0].session).streams["uskin"].rows == 30
+    assert part.path.is_dir() == labelled
+    assert {one.note for one in import_sparsh_skin(published, target)} == {"already there"}
+
+
+def test_a_folder_that_cannot_be_read_stops_no_import(published, tmp_path):
+    for content in ("{}", "{"):
+        folder = tmp_path / "sessions" / f"bad{len(content)}"
+        folder.mkdir(parents=True)
+        (folder / "session.json").write_text(content)
+    assert [one.note for one in import_sparsh_skin(published, tmp_path / "sessions")] == ["imported"] * 4
+    assert (tmp_path / "sessions/bad1").is_dir() and (tmp_path / "sessions/bad2").is_dir()
+
+
 def test_bad_frames_and_equal_stamps_are_left_out(published, tmp_path):
     frames = skin_frames(20)
     frames[3] = frames[3][:300]
@@ -151,6 +185,52 @@ def test_a_malicious_pickle_is_refused_by_name_and_runs_nothing(tmp_path, evil, 
     assert not mark.exists()
 
 
+def forged(dtype: bytes, tail: bytes) -> bytes:
+    """A protocol 4 pickle that puts `numpy.dtype(dtype)` where `tail` says what is done with it."""
+    return b"\x80\x04" + tail.replace(b"DTYPE", b"cnumpy\ndtype\n(\x8c" + bytes([len(dtype)]) + dtype + b"\x89\x88tR")
+
+
+STATE = b"(K\x03\x8c\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+"""BUILD of a dtype whose flags say that it holds no objects."""
+CALLED = b"cnumpy\nndarray\n(K\x01\x85DTYPEC\x08AAAAAAAAtR."
+REBUILT = (
+    b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR"
+    b"(K\x01K\x01\x85DTYPE" + STATE + b"\x89C\x08AAAAAAAAtb."
+)
+SCALAR = b"cnumpy._core.multiarray\nscalar\n(DTYPEC\x10AAAAAAAAAAAAAAAAtR."
+BUFFERED = b"cnumpy._core.numeric\n_frombuffer\n(C\x10AAAAAAAAAAAAAAAADTYPEK\x01\x85\x8c\x01CtR."
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tail", "found"),
+    [
+        (b"f8", CALLED, "TypeError"),
+        (b"O", CALLED, "an array of object"),
+        (b"O", REBUILT, "an array of object"),
+        (b"T", SCALAR, "an array of StringDType"),
+        (b"T", BUFFERED, "an array of StringDType"),
+        (b"O,f8", BUFFERED, "an array of "),
+        (b"U4", BUFFERED, "an array of <U4"),
+    ],
+)
+def test_no_pickle_makes_an_array_of_pointers(tmp_path, dtype, tail, found):
+    (tmp_path / "data.pkl").write_bytes(forged(dtype, tail))
+    with pytest.raises(SessionError, match=found):
+        load_arrays(tmp_path / "data.pkl")
+
+
+def test_the_forgeries_are_pickles_that_load_where_the_type_is_a_number(tmp_path):
+    for tail in (REBUILT, SCALAR.replace(b"C\x10AAAAAAAA", b"C\x08"), BUFFERED.replace(b"C\x10AAAAAAAA", b"C\x08")):
+        (tmp_path / "data.pkl").write_bytes(forged(b"f8", tail))
+        assert np.asarray(load_arrays(tmp_path / "data.pkl")).tobytes() == b"AAAAAAAA"
+
+
+def test_an_array_never_takes_more_rows_than_it_has_bytes(tmp_path):
+    (tmp_path / "data.pkl").write_bytes(forged(b"f8", REBUILT.replace(b"(K\x01K\x01\x85", b"(K\x01K\x02\x85")))
+    with pytest.raises(SessionError, match="cannot reshape"):
+        load_arrays(tmp_path / "data.pkl")
+
+
 def test_arrays_of_objects_and_damaged_files_are_refused(tmp_path):
     dump(tmp_path / "objects.pkl", [np.array([{"a": 1}], dtype=object)])
     with pytest.raises(SessionError, match="an array of object"):
@@ -167,6 +247,12 @@ def test_arrays_of_every_protocol_are_read(tmp_path, protocol):
     dump(tmp_path / "a.pkl", {"x": [np.arange(6.0).reshape(2, 3), np.float64(1.5), 3, "text", None]}, protocol)
     (array, number, *rest) = load_arrays(tmp_path / "a.pkl")["x"]
     np.testing.assert_array_equal(array, [[0, 1, 2], [3, 4, 5]])
+    empty = [np.empty((0, 4))] if protocol > 2 else []  # pickle spells no bytes as a call of `bytes` before that
+    for layout in (np.asfortranarray(array), np.arange(4, dtype=">i2"), np.array([True, False]), *empty):
+        dump(tmp_path / "b.pkl", layout, protocol)
+        found = load_arrays(tmp_path / "b.pkl")
+        np.testing.assert_array_equal(found, layout)
+        assert (found.shape, found.dtype.kind) == (layout.shape, layout.dtype.kind)
     assert (number, rest) == (1.5, [3, "text", None])
 
 

@@ -66,6 +66,18 @@ def test_recover_fails_when_something_could_not_be_saved(record, rig, capsys):
     assert (left / "wal" / "000000.wal").is_file()
 
 
+def test_one_leftover_beyond_words_does_not_keep_the_others_from_recovery(record, rig, capsys):
+    folders = sorted(record(seconds=0.5) for _ in range(2))
+    meta = json.loads((folders[0] / "session.json").read_text())
+    meta["rig"] = "gone"
+    (folders[0] / "session.json").write_text(json.dumps(meta))
+    assert main(["recover", rig.recorder.folder]) == 1
+    shown = capsys.readouterr().out
+    assert f"{folders[0]}: NOT recovered: TypeError" in shown
+    assert f"{folders[1].with_suffix('')}: " in shown
+    assert (folders[0] / "wal").is_dir() and folders[1].with_suffix("").is_dir()
+
+
 def test_seal_prints_where_the_session_stands(record, capsys):
     live = record(seconds=0.5)
     assert main(["seal", str(live), "--keep-wal"]) == 0
