@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,12 @@ from skin_teleop.errors import AccessError
 
 TOKEN_FILE = "pairing_token"
 TOKEN_PREFIX = "token."
-CLOSE_TOKEN, CLOSE_ORIGIN, CLOSE_SEAT = 4401, 4403, 4409
-"""WebSocket close codes: HTTP's 401, 403 and 409 in the range for applications."""
+CLOSE_TOKEN, CLOSE_ORIGIN, CLOSE_SEAT, CLOSE_REPLACED = 4401, 4403, 4409, 4410
+"""WebSocket close codes: HTTP's 401, 403, 409 and 410 in the range for applications."""
+FOREIGN_PAGE = (
+    "this page's origin is not in server.allowed_origins of the rig: open the address that skin-teleop up printed"
+)
+"""Fits into a close frame, whose reason is at most 123 bytes (RFC 6455, section 5.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +69,26 @@ class Gate:
         self._origins = origins
         self.pairing = Pairing(token)
         self.seat_taken = False
+        self._holder = ""
+        self._give_up: Callable[[], None] = _keep
         self.refused: dict[str, int] = {}
 
-    def enter(self, offered: Sequence[str], origin: str | None, peer: str) -> Refusal | None:
-        """Take the controlling seat (None), or say why not. Whoever got None calls `leave` in the end."""
+    def enter(
+        self, offered: Sequence[str], origin: str | None, peer: str, give_up: Callable[[], None] | None = None
+    ) -> Refusal | None:
+        """Take the controlling seat (None), or say why not. Whoever got None calls `leave` in the end.
+
+        `give_up` makes the holder call `leave` at once: it is called when the same paired page comes again, whose old
+        connection may be dead without this side having noticed.
+        """
         refusal = self._judge(offered, origin, peer)
+        token = next(iter(_tokens(offered)), "")
+        if refusal is None and self.seat_taken and token == self._holder and self.pairing.knows(token):
+            self._give_up()
         if refusal is None and self.seat_taken:
             refusal = Refusal(CLOSE_SEAT, "another operator is in control of this rig", "seat")
         if refusal is None:
-            self.seat_taken = True
+            self.seat_taken, self._holder, self._give_up = True, token, give_up or _keep
         return self._counted(refusal)
 
     def watch(self, offered: Sequence[str], origin: str | None, peer: str) -> Refusal | None:
@@ -101,7 +116,7 @@ class Gate:
         if origin is None and not is_loopback(peer):
             return Refusal(CLOSE_ORIGIN, "a program without an Origin may only connect from this machine", "origin")
         if origin is not None and origin not in self._origins:
-            return Refusal(CLOSE_ORIGIN, "this page's origin is not in server.allowed_origins of the rig", "origin")
+            return Refusal(CLOSE_ORIGIN, FOREIGN_PAGE, "origin")
         if PROTOCOL not in offered:
             return Refusal(CLOSE_TOKEN, f"the subprotocol {PROTOCOL} was not offered", "subprotocol")
         if not self._knows_token(offered):
@@ -109,8 +124,16 @@ class Gate:
         return None
 
     def _knows_token(self, offered: Sequence[str]) -> bool:
-        given = [entry.removeprefix(TOKEN_PREFIX) for entry in offered if entry.startswith(TOKEN_PREFIX)]
+        given = _tokens(offered)
         return len(given) == 1 and self.knows(given[0])
+
+
+def _tokens(offered: Sequence[str]) -> list[str]:
+    return [entry.removeprefix(TOKEN_PREFIX) for entry in offered if entry.startswith(TOKEN_PREFIX)]
+
+
+def _keep() -> None:
+    """A holder that does not give its seat up."""
 
 
 def is_loopback(peer: str) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 
-from server.access import Gate, is_loopback
+from server.access import FOREIGN_PAGE, Gate, is_loopback
 from server.client_files import ClientFiles
 from server.desk_session import desk_session
 from server.hand_drawing import hand_drawing
@@ -84,7 +84,7 @@ def _add_pages(app: FastAPI, files: ClientFiles) -> None:
     def status() -> Response:
         return Response(status_page, media_type="text/html", headers=ONE_FILE)
 
-    for path, name in (("/", "index.html"), ("/desk", "desk.html"), ("/emulator", "emulator.html")):
+    for path, name in (("/", "index.html"), ("/desk", "desk.html"), ("/emulator", "index.html")):
         page = files.page(name)
         if page is None:
             app.add_api_route(path, status, methods=["GET"])
@@ -110,7 +110,7 @@ def _add_pairing(app: FastAPI, gate: Gate) -> None:
     @app.post("/api/pair")
     async def pair(request: Request) -> Response:
         if not gate.welcomes(request.headers.get("origin")):
-            return _refused("this page's origin is not in server.allowed_origins of the rig")
+            return _refused(FOREIGN_PAGE)
         try:
             return JSONResponse({"session": gate.pairing.redeem(await _given_token(request))})
         except AccessError as error:

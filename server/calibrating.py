@@ -51,6 +51,11 @@ class Calibrating:
         return self._guide is not None or self._work is not None
 
     @property
+    def present(self) -> CalibrationProgress | None:
+        """Where a calibration that runs stands, for a page that just came."""
+        return self._news if self.running else None
+
+    @property
     def operators(self) -> list[str]:
         """Names to choose from where nobody types: the known ones, and a new one at the end."""
         names = list(dict.fromkeys([ANONYMOUS, *self._known, self.operator]))

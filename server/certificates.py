@@ -12,6 +12,7 @@ import datetime
 import ipaddress
 import os
 import socket
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def machine_identity(folder: Path | None = None, names: tuple[str, ...] | None =
     if not _is_current(identity):
         _issue(identity, place / "ca.key")
     return identity
+
+
+def trusting_this_machine() -> ssl.SSLContext:
+    """For a client's TLS: trust what every program here trusts, and this machine's own authority."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(machine_identity().authority)
+    return context
 
 
 def machine_names() -> tuple[str, ...]:

@@ -94,6 +94,10 @@ class StopCalibrating(ControlMessage, frozen=True, forbid_unknown_fields=True, t
     """Operator or desk: end it; the calibration before stays in use."""
 
 
+class Recentred(ControlMessage, frozen=True, forbid_unknown_fields=True):
+    """Operator: my view has another origin. Releases until every dead-man, the desk's too, was let go."""
+
+
 class DeadMan(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="dead_man"):
     """Desk: the key or pedal is held, said again at least every 100 ms, or was let go."""
 
@@ -138,6 +142,10 @@ class Recorder(ControlMessage, frozen=True, forbid_unknown_fields=True):
     """Server: what the recorder is doing."""
 
     status: RecorderStatus
+    marking: str = ""
+    """Label of the mark that was begun and not ended, on whatever page."""
+    unjudged: bool = False
+    """The session stopped last waits for a keep or discard."""
 
 
 class Status(ControlMessage, frozen=True, forbid_unknown_fields=True):
@@ -169,7 +177,7 @@ class Refused(ControlMessage, frozen=True, forbid_unknown_fields=True):
 
 RecordingOrder = StartRecording | StopRecording | Mark | Keep | Discard
 CalibrationOrder = ChooseOperator | Calibrate | StopCalibrating
-FromOperator = Arm | Disarm | EmergencyStop | Pong | Watch | Zero | RecordingOrder | CalibrationOrder
+FromOperator = Arm | Disarm | EmergencyStop | Recentred | Pong | Watch | Zero | RecordingOrder | CalibrationOrder
 FromDesk = DeadMan | Disarm | EmergencyStop | Zero | RecordingOrder | CalibrationOrder
 """A desk page watches, records, stops and holds the dead-man; only the operator arms."""
 FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | CalibrationProgress | Refused

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import collections
 
+import msgspec
 from fastapi import WebSocket
 
-from server.control import Ack, CalibrationProgress, FromServer, Recorder, Status, encode_control
+from server.control import Ack, CalibrationProgress, FromServer, Recorder, StateChanged, Status, encode_control
 
 LONGEST_QUEUE = 256
 """A client that does not read loses the oldest messages; it is released by its ack lag long before."""
@@ -28,6 +29,9 @@ class Downlink:
             self._newest[type(message)] = message
         else:
             self._in_order.append(message)
+        if isinstance(message, StateChanged) and isinstance(ack := self._newest.get(Ack), Ack):
+            # It is sent after this change and must not bring the state before it back.
+            self._newest[Ack] = msgspec.structs.replace(ack, state=message.state, reason=message.reason)
         self._wake.set()
 
     def show(self, picture: bytes) -> None:

@@ -60,10 +60,16 @@ class Follower(threading.Thread):
             feed.close()
 
     def serve(self, work: Work | None) -> None:
-        """Do one piece of work; a hand that is not in it keeps its last target, which expires."""
-        if isinstance(work, Released):
-            for hand in self.hands.values():
-                hand.release()
-        elif work is not None:
-            for device, pose in work.items():
-                self.hands[device].follow(pose)
+        """Do one piece of work; a hand that is not in it keeps its last target, which expires or is withdrawn.
+
+        Work may have overwritten the news of a release, so that it is judged by the engagement too.
+        """
+        if work is None:
+            return
+        poses = {} if isinstance(work, Released) else work
+        granted = next((pose.engagement for pose in poses.values()), 0)
+        for device, hand in self.hands.items():
+            if device in poses:
+                hand.follow(poses[device])
+            else:
+                hand.release_unless(granted)

@@ -101,9 +101,14 @@ class HandFollower:
 
     def release(self) -> None:
         """Withdraw the last target: motion is no longer granted."""
+        self.release_unless(0)
+
+    def release_unless(self, engagement: int) -> None:
+        """Withdraw a last target that another engagement than this one granted."""
+        if self._engagement in (0, engagement) or self._pose is None:
+            return
         self._engagement = 0
-        if self._pose is not None:
-            self._publish(self._pose)
+        self._publish(self._pose)
 
     def follow(self, work: TrackedPose) -> None:
         """Answer a pose with targets, or keep the last ones where it cannot be a hand."""
@@ -111,6 +116,7 @@ class HandFollower:
         leap = self._gate.fault(work.pose[:, :3], rotation, work.t_pose_ns)
         answer = self._retargeter.solve(work.pose[:, :3], rotation)
         if leap or answer.held:
+            self.release_unless(work.engagement)
             self._hold(leap or answer.held)
             return
         if work.engagement != self._engagement or not work.engagement:

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from server import control
 from server.access import subprotocols
+from server.certificates import trusting_this_machine
 from server.control import FromOperator
 from server.hand_frames import mirrored_hand
 from server.protocol import LEFT, POSE_SHAPE, RIGHT, Flag, PoseFrame, encode_pose_frame
@@ -58,9 +59,10 @@ class OperatorClient:
 
     async def __aenter__(self) -> Self:
         offered = [Subprotocol(name) for name in subprotocols(self._token)]
+        trust = trusting_this_machine() if self._url.startswith("wss:") else None
         try:
             self._socket: ClientConnection = await connect(
-                self._url, subprotocols=offered, compression=None, max_size=64 * 1024, proxy=None
+                self._url, subprotocols=offered, compression=None, max_size=64 * 1024, proxy=None, ssl=trust
             )
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise DeviceError(
@@ -80,9 +82,12 @@ class OperatorClient:
         await self._hang_up()
 
     async def arm(self) -> None:
-        """Arm and wait until the server says so."""
+        """Arm and wait until the server says so; raises AccessError with its words if it refuses."""
+        refusals = len(self.refusals)
         await self.send(control.Arm())
-        await self._until(lambda: self.state != "disarmed", "the armed state")
+        await self._until(lambda: self.state != "disarmed" or len(self.refusals) > refusals, "the armed state")
+        if self.state == "disarmed":
+            raise AccessError("the server refused to arm", found=self.refusals[-1])
 
     async def disarm(self) -> None:
         """Disarm and wait until the server says so."""

@@ -93,6 +93,11 @@ def encode_pose_frame(frame: PoseFrame) -> bytes:
     return header + np.ascontiguousarray(frame.pose, POSE_DTYPE).tobytes()
 
 
+def sequence_number(data: bytes) -> int:
+    """The seq of a message as long as a frame, whatever else is wrong with it; else 0, which no frame has."""
+    return int(HEADER.unpack_from(data)[3]) if len(data) == FRAME_BYTES else 0
+
+
 def parse_pose_frame(data: bytes) -> PoseFrame:
     """Read one frame; raises WireError, whose `asked` names the kind of fault, for anything that is not one."""
     if len(data) != FRAME_BYTES:

@@ -19,13 +19,15 @@ from server.follower import Released, Work
 from server.hand_follower import TrackedPose, driving_hands
 from server.newest import Newest
 from server.pose_rates import PoseRates
-from server.protocol import LEFT, RIGHT, Flag, PoseFrame, parse_pose_frame
+from server.protocol import LEFT, RIGHT, Flag, PoseFrame, parse_pose_frame, sequence_number
+from server.recording import Recording
 from server.retargeting.human_hand import tracking_fault
+from server.robot_hands import RobotHands
 from server.teleop_state import FrameFacts, TeleopState, Transition
 from skin_teleop.bus import CommandSender, Latest, RecorderFeed
 from skin_teleop.clock import NS_PER_MS, NS_PER_S, Stamp, mono_ns
 from skin_teleop.errors import AccessError, BusError, WireError
-from skin_teleop.messages import ClockSample, Event, HandCommand, HandHealth, HandPose, RecorderCommand, RecorderStatus
+from skin_teleop.messages import ClockSample, Event, HandPose, RecorderCommand, RecorderStatus
 from skin_teleop.rig import Rig
 
 log = logging.getLogger(__name__)
@@ -34,10 +36,6 @@ Tell = Callable[[FromServer], None]
 CLUTCH = Flag.CLUTCH_LEFT | Flag.CLUTCH_RIGHT
 DESK_HOLD_NS = 150 * NS_PER_MS
 """A desk page repeats that its dead-man is held; silent for so long, it counts as let go."""
-HAND_STATES = ("OFF", "READY", "FOLLOW", "HOLD", "RELAX", "FAULT")
-"""Words for `HandHealth.state`."""
-HAND_ORDERS = {"armed": "arm", "disarmed": "disarm", "emergency_stop": "emergency_stop"}
-"""What a transition orders the hand node to do."""
 
 
 class Teleop:
@@ -48,26 +46,22 @@ class Teleop:
         self.calibrating = Calibrating(rig, use_calibration)
         self.state = TeleopState()
         self.clock = ClockSync()
-        self.recorder_status = RecorderStatus("idle", message="no word from the recorder yet")
+        self.recording = Recording()
+        self.hands = RobotHands(rig, runtime)
         self.rejected: dict[str, int] = {}
         self.poses = 0
         self.rates = PoseRates()
         self.tell: Tell = _nobody
         self.audience = Audience()
-        self._hand_states = dict.fromkeys(rig.hands, "unknown")
         self.take_rest: Callable[[], None] = lambda: None
         """What a `zero` message calls: the display owns the skin's picture at rest."""
         self._driving = {hand: RIGHT if side == "right" else LEFT for hand, side in driving_hands(rig).items()}
         self._driven = self._driving["hand"]
         self._work = work
         self._feed = RecorderFeed(runtime)
-        self._hands = [CommandSender(runtime, hand) for hand in rig.hands]
         self._recorder = CommandSender(runtime, "recorder")
         self._status = Latest(runtime, "recorder", RecorderStatus)
-        self._health = {
-            hand: Latest(runtime, hand, HandHealth, f"{config.name}_health") for hand, config in rig.hands.items()
-        }
-        self._desk_hold_until_ns = self._recording_since_ns = 0
+        self._desk_hold_until_ns = self._newest_seq = 0
         self._watch: Callable[[], None] = lambda: None
         self._events = self._clock_samples = 0
         self._last_receive_ns = 0
@@ -78,29 +72,31 @@ class Teleop:
         """An operator took the seat; `watch` adds the page to the audience when it asks."""
         self.tell, self._watch = tell, watch
         self.state.connect()
-        self.clock = ClockSync()
+        self.clock, self._newest_seq = ClockSync(), 0
         self._record("connected", peer=peer)
+        self.greet(tell)
+
+    def greet(self, tell: Tell) -> None:
+        """What every page is told first."""
         driven = self.rig.server.driven_hand
         both = len(self._driving) > 1
         tell(control.Hello(control.PROTOCOL, "webxr-25", driven, self.rig.name, self.state.state.word, both))
-        tell(control.Recorder(self.recorder_status))
+        tell(self.recording.news)
+        if self.calibrating.present is not None:
+            tell(self.calibrating.present)
 
     def leave(self, cause: str) -> None:
         """The operator's connection is gone: release and disarm."""
         self.tell = _nobody
         self.calibrating.cancel()
-        self._apply(self.state.disarm(f"connection closed: {cause}"))
+        self._apply(self.state.stand_down(f"connection closed: {cause}"))
         self._record("disconnected", cause=cause, poses=self.poses, rejected=sum(self.rejected.values()))
 
     def close(self) -> None:
         """Leave the hand disarmed and release the sockets."""
-        self._apply(self.state.disarm("server stopped"))
+        self._apply(self.state.stand_down("server stopped"))
         self.calibrating.close()
-        for latest in self._health.values():
-            latest.close()
-        for sender in (*self._hands, self._recorder):
-            sender.close()
-        for socket in (self._feed, self._status):
+        for socket in (self.hands, self._recorder, self._feed, self._status):
             socket.close()
 
     def receive_pose(self, data: bytes) -> None:
@@ -109,11 +105,18 @@ class Teleop:
         try:
             frame = parse_pose_frame(data)
         except WireError as error:
-            return self._reject(error.asked)
-        if not self.state.accepts(frame.seq):
-            return self._reject("sequence number not increasing")
-        self._take(frame, max(received.t_mono, self._last_receive_ns + 1), received.t_wall)
-        return None
+            self._reject(error.asked)
+            return self._acknowledge(sequence_number(data))
+        if self.state.accepts(frame.seq):
+            self._take(frame, max(received.t_mono, self._last_receive_ns + 1), received.t_wall)
+        else:
+            self._reject("sequence number not increasing")
+        return self._acknowledge(frame.seq)
+
+    def _acknowledge(self, seq: int) -> None:
+        """Every frame that was read is acknowledged, or a page whose frames are refused would wait for ever."""
+        self._newest_seq = max(self._newest_seq, seq)
+        self.tell(control.Ack(self._newest_seq, self.state.state.word, self.state.cause, dict(self.rejected)))
 
     def receive_control(self, text: str) -> None:
         """Act on one JSON message of the operator."""
@@ -135,18 +138,14 @@ class Teleop:
         if status is not None:
             self._hear_recorder(status)
         self._tell_calibration()
-        self._watch_hands()
+        self.hands.look()
+        if fault := self.hands.fault:  # of one hand: it stops them all
+            self._apply(self.state.stand_down(fault))
         self._tell_rejections()
 
     def ping(self) -> None:
         """Ask the client for its clock."""
         self.tell(control.Ping(self.clock.ping(mono_ns())))
-
-    @property
-    def session_s(self) -> float | None:
-        """How long the recorder has been recording, or None while it does not."""
-        recording = self.recorder_status.state == "recording"
-        return (mono_ns() - self._recording_since_ns) / NS_PER_S if recording else None
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -165,6 +164,7 @@ class Teleop:
             for hand, side in self._driving.items()
             if valid[side] and not tracking_fault(frame.pose[side][:, :3])
         }
+        captured_ns = self._captured_ns(frame)
         facts = FrameFacts(
             seq=frame.seq,
             ack_seq=frame.ack_seq,
@@ -172,15 +172,15 @@ class Teleop:
             visible=bool(frame.flags & Flag.VISIBLE),
             dead_man=bool(frame.flags & CLUTCH) or self.desk_dead_man,
             emergency_stop=bool(frame.flags & Flag.EMERGENCY_STOP),
+            age_ns=None if captured_ns is None else t_mono_ns - captured_ns,
         )
         self._apply(self.state.frame(facts, t_mono_ns))
         if "hand" in tracked:
             self.calibrating.add(tracked["hand"][:, :3], t_mono_ns)
         if tracked:
             granted = self.state.engagement if self.state.engaged else 0
-            facts_of_all = (frame.seq, t_mono_ns, granted, self._captured_ns(frame))
+            facts_of_all = (frame.seq, t_mono_ns, granted, captured_ns)
             self._work.put({hand: TrackedPose(pose, *facts_of_all) for hand, pose in tracked.items()})
-        self.tell(control.Ack(frame.seq, self.state.state.word, self.state.cause, dict(self.rejected)))
 
     def _captured_ns(self, frame: PoseFrame) -> int | None:
         offset_ns = self.clock.offset_ns
@@ -201,11 +201,9 @@ class Teleop:
         self.audience.tell_news(message)
 
     def _hear_recorder(self, status: RecorderStatus) -> None:
-        if status.state == "recording" != self.recorder_status.state:
-            self._recording_since_ns = mono_ns()
+        if self.recording.hear(status):
             self._record_calibration()
-        self.recorder_status = status
-        self._announce(control.Recorder(status))
+        self._announce(self.recording.news)
 
     def _tell_calibration(self) -> None:
         news = self.calibrating.news()
@@ -222,34 +220,16 @@ class Teleop:
             facts = {"quality": measured.quality, "scale": measured.scale, "touch_m": measured.touch_m}
             self._record("calibrated", operator=measured.operator, version=kept.version, **facts)
 
-    @property
-    def hand_state(self) -> str:
-        """What the hand's node says of its state; of two hands with their names."""
-        if len(self._hand_states) == 1:
-            return self._hand_states["hand"]
-        return ", ".join(f"{self.rig.hands[hand].name} {state}" for hand, state in self._hand_states.items())
-
-    def _watch_hands(self) -> None:
-        """A fault of one hand disarms them all."""
-        for hand, healths in self._health.items():
-            health = healths.take()
-            if health is None:
-                continue
-            state = HAND_STATES[health.state] if health.state < len(HAND_STATES) else "unknown"
-            self._hand_states[hand] = state
-            if state == "FAULT":
-                name = "the robot hand" if len(self._health) == 1 else f"the robot hand {self.rig.hands[hand].name}"
-                self._apply(self.state.disarm(f"{name} reports a fault"))
-
     def _obey(self, message: control.FromOperator | control.FromDesk) -> None:
         match message:
             case control.Arm():
-                self.calibrating.cancel()
-                self._apply(self.state.arm())
+                self._arm()
             case control.Disarm():
                 self._apply(self.state.disarm())
             case control.EmergencyStop():
                 self._apply(self.state.emergency_stop())
+            case control.Recentred():
+                self._apply(self.state.recentred())
             case control.Pong():
                 self._pong(message)
             case control.DeadMan():
@@ -260,27 +240,27 @@ class Teleop:
                 self.take_rest()
             case control.ChooseOperator() | control.Calibrate() | control.StopCalibrating():
                 self._calibrate(message)
-            case control.StartRecording():
-                self._recorder.send(
-                    RecorderCommand("start", object=message.object, plan=message.plan, operator=message.operator)
-                )
-            case control.StopRecording():
-                self._recorder.send(RecorderCommand("stop"))
-            case control.Mark():
-                self._recorder.send(RecorderCommand("mark", label=message.label, edge=message.edge))
-            case control.Keep():
-                self._recorder.send(RecorderCommand("keep"))
-            case control.Discard():
-                self._recorder.send(RecorderCommand("discard"))
+            case _:
+                self._recorder.send(_recorder_command(message))
+                if self.recording.obey(message):
+                    self._announce(self.recording.news)
+
+    def _arm(self) -> None:
+        if fault := self.hands.fault:
+            raise AccessError(f"{fault} or was stopped", next_step="push Disarm, then Arm")
+        self.calibrating.cancel()
+        if self.calibrating.running:  # what it finds changes the retargeting, which a moving hand must not see
+            raise AccessError("a calibration is being measured or loaded", next_step="arm again in a second")
+        self._apply(self.state.arm())
 
     def _calibrate(self, message: control.CalibrationOrder) -> None:
         """The scale of a moving hand is never changed: whatever changes it disarms first."""
         match message:
             case control.ChooseOperator():
-                self._apply(self.state.disarm("another operator was chosen"))
+                self._apply(self.state.stand_down("another operator was chosen"))
                 self.calibrating.choose(message.name)
             case control.Calibrate():
-                self._apply(self.state.disarm("calibrating"))
+                self._apply(self.state.stand_down("calibrating"))
                 self.calibrating.begin()
             case control.StopCalibrating():
                 self.calibrating.cancel()
@@ -290,18 +270,11 @@ class Teleop:
             log.info("%s: %s", change.event, change.cause)
             if change.event not in ("armed", "engaged"):
                 self._work.put(Released())
-            if change.event in HAND_ORDERS:
-                self._order(HAND_ORDERS[change.event], change.cause)
+            if change.order:
+                for failure in self.hands.order(change.order, change.cause):
+                    self.tell(control.Refused(failure))
             self._record(change.event, cause=change.cause, state=change.state.word)
             self._announce(control.StateChanged(change.state.word, change.cause))
-
-    def _order(self, action: str, reason: str) -> None:
-        for hand in self._hands:
-            try:
-                hand.send(HandCommand(action, reason))  # type: ignore[arg-type]
-            except BusError as error:
-                log.warning("%s", error)
-                self.tell(control.Refused(str(error)))
 
     def _pong(self, message: control.Pong) -> None:
         exchange = self.clock.pong(message.id, round(message.t_client_ms * NS_PER_MS), mono_ns())
@@ -328,6 +301,20 @@ class Teleop:
     def _record(self, name: str, **facts: object) -> None:
         self._events += 1
         self._feed.send(Event.now(name, self._events, **facts), "events")
+
+
+def _recorder_command(order: control.RecordingOrder) -> RecorderCommand:
+    match order:
+        case control.StartRecording():
+            return RecorderCommand("start", object=order.object, plan=order.plan, operator=order.operator)
+        case control.StopRecording():
+            return RecorderCommand("stop")
+        case control.Mark():
+            return RecorderCommand("mark", label=order.label, edge=order.edge)
+        case control.Keep():
+            return RecorderCommand("keep")
+        case control.Discard():
+            return RecorderCommand("discard")
 
 
 def _nobody(_: FromServer) -> None:

@@ -4,13 +4,18 @@
 |---|---|---|
 | DISARMED | ARMED | the operator arms |
 | ARMED | ENGAGED | a frame has the dead-man held, the page visible and the driven hand tracked |
-| ENGAGED | ARMED | dead-man let go, page not visible, hand lost or frames missing for 100 ms, acks too far behind |
-| any | DISARMED | the operator disarms, stops in emergency, or the connection closes |
+| ENGAGED | ARMED | dead-man let go, page not visible, view recentred, pose too old, acks too far behind |
+| ENGAGED | ARMED | hand lost or frames missing for 100 ms |
+| any | DISARMED | a person disarms or stops in emergency, the robot hand faults, the connection closes |
+
+Every transition names what the hand node is ordered. Only a person's own disarm is the order `disarm`, which
+acknowledges a fault or an emergency stop that the hand holds on to; whatever ends by itself orders `stop`.
 
 The dead-man is either clutch bit: the page sets the bit of the hand whose gesture is held, as a rule the hand that
 does not drive; a middle-finger pinch of the driven hand is allowed too. Every engage is a new engagement, with a new
 number, from which the wrist takes a new anchor. After a release other than by letting go, motion resumes when its
-cause has gone, because the dead-man is still held; after a disarm it never does.
+cause has gone, because the dead-man is still held; after a disarm it never does. After the operator's view was
+recentred every dead-man, the desk's too, must be let go first.
 """
 
 from __future__ import annotations
@@ -24,11 +29,17 @@ from skin_teleop.clock import NS_PER_MS
 LOST_AFTER_NS = 100 * NS_PER_MS
 """Tracking lost, or no frame at all, for longer than this releases (the safety contract of the operator's socket)."""
 LOST = "tracking lost"
+LET_GO = "dead-man let go"
+RECENTRED = "the view was recentred: let go, then hold again"
+MAX_POSE_AGE_NS = 250 * NS_PER_MS
+"""A page has 8 frames under way (110 ms at 72 Hz) and half of a bad Wi-Fi's round trip is 150 ms (users report 80 to
+300 ms): a pose older than both together waited in a stalled link, and the hand it shows is somewhere else by now."""
 MAX_ACK_LAG = 30
 """Frames between a pose and the newest ack its sender had seen: 0.4 s at 72 Hz. A page stops sending at 8."""
 
 
 Word = Literal["disarmed", "armed", "engaged"]
+Order = Literal["arm", "disarm", "stop", "emergency_stop"]
 
 
 class State(enum.Enum):
@@ -54,6 +65,8 @@ class FrameFacts:
     visible: bool
     dead_man: bool
     emergency_stop: bool
+    age_ns: int | None = None
+    """Since the headset took the pose; None before the clocks were compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,8 @@ class Transition:
     event: str
     state: State
     cause: str
+    order: Order | None = None
+    """What the hand node is told to do."""
 
 
 class TeleopState:
@@ -78,6 +93,7 @@ class TeleopState:
     def _restart(self) -> None:
         self._last_seq: int | None = None
         self._first_unacked = 0
+        self._must_let_go = False
         self._last_frame_ns = self._last_tracked_ns = -LOST_AFTER_NS
 
     @property
@@ -91,19 +107,29 @@ class TeleopState:
 
     def arm(self) -> list[Transition]:
         """Grant motion as soon as a frame asks for it."""
-        return [self._enter(State.ARMED, "armed", "operator armed")] if self.state is State.DISARMED else []
+        return [self._enter(State.ARMED, "armed", "operator armed", "arm")] if self.state is State.DISARMED else []
 
-    def disarm(self, cause: str = "operator disarmed") -> list[Transition]:
-        """Grant nothing until the next arm."""
+    def disarm(self) -> list[Transition]:
+        """A person disarms: nothing until the next arm, and a fault of the hand is acknowledged, so say it again."""
+        cause = "operator disarmed"
+        return [*self._release(cause), self._enter(State.DISARMED, "disarmed", cause, "disarm")]
+
+    def stand_down(self, cause: str) -> list[Transition]:
+        """Grant nothing until the next arm, for another cause than a person's order; acknowledges nothing."""
         if self.state is State.DISARMED:
             return []
-        return [*self._release(cause), self._enter(State.DISARMED, "disarmed", cause)]
+        return [*self._release(cause), self._enter(State.DISARMED, "disarmed", cause, "stop")]
 
     def emergency_stop(self, cause: str = "operator stopped in emergency") -> list[Transition]:
         """Everything off; said again only when the cause is another, so that a held flag is one event."""
         if self.state is State.DISARMED and self.cause == cause:
             return []
-        return [*self._release(cause), self._enter(State.DISARMED, "emergency_stop", cause)]
+        return [*self._release(cause), self._enter(State.DISARMED, "emergency_stop", cause, "emergency_stop")]
+
+    def recentred(self) -> list[Transition]:
+        """The operator's view has another origin: release, and demand that every dead-man is let go first."""
+        self._must_let_go = True
+        return self._release(RECENTRED)
 
     def accepts(self, seq: int) -> bool:
         """Whether a frame's sequence number is new; stale and repeated ones must not be acted on."""
@@ -139,7 +165,14 @@ class TeleopState:
         if not facts.visible:
             return "page not visible"
         if not facts.dead_man:
-            return "dead-man let go"
+            self._must_let_go = False
+            if self.cause == RECENTRED:
+                self.cause = LET_GO  # a page tells the cause: what it asked for was done
+            return LET_GO
+        if self._must_let_go:
+            return RECENTRED
+        if facts.age_ns is not None and facts.age_ns > MAX_POSE_AGE_NS:
+            return f"pose is {facts.age_ns // NS_PER_MS} ms old"
         if lost_ns > LOST_AFTER_NS:
             return LOST
         if ack_lag > MAX_ACK_LAG:
@@ -152,6 +185,6 @@ class TeleopState:
         event = "tracking_lost" if cause == LOST else "released"
         return [self._enter(State.ARMED, event, cause)]
 
-    def _enter(self, state: State, event: str, cause: str) -> Transition:
+    def _enter(self, state: State, event: str, cause: str, order: Order | None = None) -> Transition:
         self.state, self.cause = state, cause
-        return Transition(event, state, cause)
+        return Transition(event, state, cause, order)

@@ -36,6 +36,7 @@ CONSTANTS: dict[str, str | int] = {
     "CLOSE_TOKEN": access.CLOSE_TOKEN,
     "CLOSE_ORIGIN": access.CLOSE_ORIGIN,
     "CLOSE_SEAT": access.CLOSE_SEAT,
+    "CLOSE_REPLACED": access.CLOSE_REPLACED,
 }
 DISPLAY_FLAGS = {
     "MEASURED": display.MEASURED,

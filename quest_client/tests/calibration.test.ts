@@ -64,25 +64,39 @@ describe("buttons", () => {
     expect(link.said).toEqual([{ type: "start_recording", object: "cloth", plan: ["squeeze"], operator: "anna" }]);
   });
 
-  it("mark begin and end, keep and discard only after a recording", () => {
-    const link = fakeLink({ recorder: { state: "recording" } });
-    const choices = new Choices(link);
-    button(link, 1, 1, choices).push();
-    button(link, 1, 1, choices).push();
-    expect(link.said.map((message) => "edge" in message && message.edge)).toEqual(["begin", "end"]);
-    expect(button(link, 1, 2, choices).face().look).toBe("wait");
-    button(link, 0, 3, choices).push();
-    link.recorder = { ...link.recorder!, state: "idle" };
-    expect(button(link, 1, 2, choices).face().look).toBe("good");
-    button(link, 1, 3, choices).push();
-    expect(link.said.slice(2)).toEqual([{ type: "stop_recording" }, { type: "discard" }]);
-    expect(button(link, 1, 3, choices).face().look).toBe("wait");
+  it("end the mark that is open, on whatever page and for whatever action it was begun", () => {
+    const link = fakeLink({ recorder: { state: "recording" }, marking: "" });
+    button(link, 1, 1).push();
+    link.marking = "squeeze";
+    expect(button(link, 1, 1).face().label).toBe("End mark");
+    button(link, 1, 1).push();
+    expect(link.said).toEqual([{ type: "mark", label: "slide", edge: "begin" }, { type: "mark", label: "squeeze", edge: "end" }]);
+  });
+
+  it("keep and discard only a session that waits for it", () => {
+    const link = fakeLink({ recorder: { state: "recording" }, unjudged: false });
+    expect(button(link, 1, 2).face().look).toBe("wait");
+    button(link, 0, 3).push();
+    Object.assign(link, { recorder: { state: "idle" }, unjudged: true });
+    expect(button(link, 1, 2).face().look).toBe("good");
+    button(link, 1, 3).push();
+    expect(link.said).toEqual([{ type: "stop_recording" }, { type: "discard" }]);
+  });
+
+  it("disarm after a stop or a fault before they arm", () => {
+    const faulty = fakeLink({ mustAcknowledge: true, cause: "operator stopped in emergency" });
+    expect(button(faulty, 0, 0).face().label).toBe("Disarm");
+    button(faulty, 0, 0).push();
+    button(fakeLink(), 0, 0).push();
+    expect(faulty.said).toEqual([{ type: "disarm" }]);
+    expect(headline(faulty).why).toBe("operator stopped in emergency: push Disarm, then Arm");
   });
 });
 
 it("says first what the operator must do", () => {
   const recentred = fakeLink({ holdReason: "the view was recentred: let go, then hold again", cause: "dead-man let go" });
   expect(headline(recentred).why).toContain("recentred");
+  expect(headline(fakeLink({ slow: true, freshRefusal: "a calibration is being measured" })).why).toContain("measured");
   expect(headline(fakeLink({ slow: true })).why).toContain("link is slow");
   expect(headline(fakeLink({ connection: "lost", reason: "gone" })).title).toBe("No server");
 });

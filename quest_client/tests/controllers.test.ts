@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { DeadMan } from "../src/xr/deadMan";
-import { HandReader, INDEX_TIP, LEFT, MIDDLE_TIP, RIGHT, THUMB_TIP } from "../src/xr/hands";
+import { howToHold } from "../src/headset/statePanel";
+import { mayPush } from "../src/headset/controls";
+import { HandReader, INDEX_TIP, LEFT, MIDDLE_TIP, RIGHT, THUMB_TIP, type FreeHand } from "../src/xr/hands";
 import { MarkGesture } from "../src/xr/markGesture";
 
 const SQUEEZE = 1;
@@ -15,12 +17,12 @@ function controller(handedness: XRHandedness, ...pressed: number[]): XRInputSour
 const noHands = new HandReader();
 
 describe("a controller", () => {
-  it("holds with the squeeze of the hand that does not drive, and with nothing else", () => {
-    const held = (...sources: XRInputSource[]) => new DeadMan().held(noHands, RIGHT, null, sources);
+  it("holds with the squeeze of the free hand, and with nothing else", () => {
+    const held = (...sources: XRInputSource[]) => new DeadMan().held(noHands, LEFT, null, sources);
     expect(held(controller("left", SQUEEZE))).toBe(true);
     expect(held(controller("left", 0, 2, 3, 4))).toBe(false);
     expect(held(controller("right", SQUEEZE))).toBe(false);
-    expect(new DeadMan().held(noHands, LEFT, null, [controller("right", SQUEEZE)])).toBe(true);
+    expect(new DeadMan().held(noHands, RIGHT, null, [controller("right", SQUEEZE)])).toBe(true);
     expect(held({ ...controller("left", SQUEEZE), hand: {} } as XRInputSource)).toBe(false);
     expect(held({ handedness: "left" } as XRInputSource)).toBe(false);
   });
@@ -28,35 +30,39 @@ describe("a controller", () => {
   it("must let go of the squeeze after a reset, and the page says so", () => {
     const deadMan = new DeadMan();
     deadMan.demandNewHold();
-    expect(deadMan.held(noHands, RIGHT, null, [controller("left", SQUEEZE)])).toBe(false);
+    expect(deadMan.held(noHands, LEFT, null, [controller("left", SQUEEZE)])).toBe(false);
     expect(deadMan.reason).toContain("recentred");
-    expect(deadMan.held(noHands, RIGHT, null, [controller("left")])).toBe(false);
+    expect(deadMan.held(noHands, LEFT, null, [controller("left")])).toBe(false);
     expect(deadMan.reason).toBe("");
-    expect(deadMan.held(noHands, RIGHT, null, [controller("left", SQUEEZE)])).toBe(true);
+    expect(deadMan.held(noHands, LEFT, null, [controller("left", SQUEEZE)])).toBe(true);
   });
 
   it("marks once a press of its face button", () => {
     const marks = new MarkGesture();
     const made = [[], [FACE], [FACE], [], [FACE]].map((pressed, k) =>
-      marks.made(noHands, RIGHT, false, [controller("left", ...pressed)], 10 * k),
+      marks.made(noHands, LEFT, false, [controller("left", ...pressed)], 10 * k),
     );
     expect(made).toEqual([false, true, false, false, true]);
-    expect(new MarkGesture().made(noHands, RIGHT, false, [controller("right", FACE)], 0)).toBe(false);
+    expect(new MarkGesture().made(noHands, LEFT, false, [controller("right", FACE)], 0)).toBe(false);
   });
 });
 
+/** Both hands pinch thumb and middle finger, with the index finger so far from them, m. */
+function pinch(indexGap: number): HandReader {
+  const reader = new HandReader();
+  reader.valid[LEFT] = reader.valid[RIGHT] = true;
+  for (const first of [0, reader.pose.length / 2]) {
+    reader.pose.set([0.4, 1, 0], first + 7 * THUMB_TIP);
+    reader.pose.set([0.41, 1, 0], first + 7 * MIDDLE_TIP);
+    reader.pose.set([0.4 + indexGap, 1, 0], first + 7 * INDEX_TIP);
+  }
+  return reader;
+}
+
 describe("the index finger that joins the held pinch", () => {
-  const pinch = (indexGap: number) => {
-    const reader = new HandReader();
-    reader.valid[LEFT] = reader.valid[RIGHT] = true;
-    reader.pose.set([0.4, 1, 0], 7 * THUMB_TIP);
-    reader.pose.set([0.41, 1, 0], 7 * MIDDLE_TIP);
-    reader.pose.set([0.4 + indexGap, 1, 0], 7 * INDEX_TIP);
-    return reader;
-  };
   const marks = (gaps: number[], stepMs = 100, pinching = true) => {
     const gesture = new MarkGesture();
-    return gaps.map((gap, k) => gesture.made(pinch(gap), RIGHT, pinching, [], stepMs * k));
+    return gaps.map((gap, k) => gesture.made(pinch(gap), LEFT, pinching, [], stepMs * k));
   };
 
   it("marks once each time it comes, with hysteresis", () => {
@@ -72,5 +78,64 @@ describe("the index finger that joins the held pinch", () => {
 
   it("does not mark without the hold", () => {
     expect(marks([0.06, 0.06, 0.06, 0.06, 0.01], 100, false)).toEqual(Array(5).fill(false));
+  });
+});
+
+describe("two hands that drive", () => {
+  const holds = (free: FreeHand, hands: HandReader, ...sources: XRInputSource[]) => {
+    const deadMan = new DeadMan();
+    return [deadMan.held(hands, free, null, sources), deadMan.pinched];
+  };
+
+  it("hold with no pinch of either", () => {
+    expect(holds(LEFT, pinch(0.06))).toEqual([true, true]);
+    expect(holds(RIGHT, pinch(0.06))).toEqual([true, true]);
+    expect(holds(null, pinch(0.06))).toEqual([false, false]);
+  });
+
+  it("hold with the squeeze of any controller, beside whatever the hands do", () => {
+    for (const side of ["left", "right"] as const) {
+      expect(holds(null, pinch(0.06), controller(side, SQUEEZE))).toEqual([true, false]);
+      expect(holds(null, noHands, controller(side, FACE))).toEqual([false, false]);
+    }
+    expect(holds(null, noHands, controller("right"), controller("left", SQUEEZE))).toEqual([true, false]);
+  });
+
+  it("hold with the key, which must be let go after a reset as well", () => {
+    const deadMan = new DeadMan();
+    const held = () => deadMan.held(pinch(0.06), null, null, []);
+    deadMan.keyHeld = true;
+    expect(held()).toBe(true);
+    deadMan.demandNewHold();
+    expect([held(), deadMan.reason]).toEqual([false, "the view was recentred: let go, then hold again"]);
+    deadMan.keyHeld = false;
+    expect([held(), deadMan.reason]).toEqual([false, ""]);
+    deadMan.keyHeld = true;
+    expect(held()).toBe(true);
+  });
+
+  it("mark with the face button of any controller, and with no finger", () => {
+    const gesture = new MarkGesture();
+    const made = [0.06, 0.06, 0.06, 0.06, 0.01].map((gap, k) => gesture.made(pinch(gap), null, true, [], 100 * k));
+    expect(made).toEqual(Array(5).fill(false));
+    const pressed = [controller("left"), controller("right", FACE)];
+    expect([600, 700].map((now) => gesture.made(noHands, null, false, pressed, now))).toEqual([true, false]);
+    expect(gesture.made(noHands, null, false, [controller("left", FACE), controller("right", FACE)], 800)).toBe(false);
+  });
+
+  it("are told how to hold instead", () => {
+    const told = (bothHands: boolean, drivenHand: "left" | "right") => howToHold({ bothHands, drivenHand });
+    expect(told(false, "right")).toBe("hold a pinch of left thumb and middle finger");
+    expect(told(false, "left")).toBe("hold a pinch of right thumb and middle finger");
+    expect(told(true, "right")).toBe("hold space bar, pedal or controller; both hands drive");
+  });
+});
+
+describe("a finger at the buttons", () => {
+  it("pushes with either hand, but never with one that drives the robot now", () => {
+    const may = (state: string, drivenHand: "left" | "right", bothHands = false) => mayPush({ state, drivenHand, bothHands });
+    expect(["disarmed", "armed"].map((state) => may(state, "right"))).toEqual([[LEFT, RIGHT], [LEFT, RIGHT]]);
+    expect([may("engaged", "right"), may("engaged", "left")]).toEqual([[LEFT], [RIGHT]]);
+    expect([may("engaged", "right", true), may("armed", "right", true)]).toEqual([[], [LEFT, RIGHT]]);
   });
 });

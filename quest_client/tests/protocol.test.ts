@@ -95,23 +95,23 @@ describe("dead-man", () => {
     return reader;
   };
 
-  it("is a pinch of the other hand with hysteresis", () => {
+  it("is a pinch of the free hand with hysteresis", () => {
     const deadMan = new DeadMan();
-    expect([0.05, 0.01, 0.03, 0.05].map((gap) => deadMan.held(hands(gap), RIGHT, null, []))).toEqual([
+    expect([0.05, 0.01, 0.03, 0.05].map((gap) => deadMan.held(hands(gap), LEFT, null, []))).toEqual([
       false, true, true, false,
     ]);
-    expect(deadMan.held(hands(0.01), LEFT, null, [])).toBe(false);
+    expect(deadMan.held(hands(0.01), RIGHT, null, [])).toBe(false);
   });
 
   it("does not begin with the palm towards the face", () => {
     const below = { x: 0, y: 0, z: 0 } as DOMPointReadOnly;
-    expect(new DeadMan().held(hands(0.01), RIGHT, below, [])).toBe(false);
+    expect(new DeadMan().held(hands(0.01), LEFT, below, [])).toBe(false);
   });
 
   it("must be let go after a reset", () => {
     const deadMan = new DeadMan();
     deadMan.demandNewHold();
-    expect([0.01, 0.05, 0.01].map((gap) => deadMan.held(hands(gap), RIGHT, null, []))).toEqual([false, false, true]);
+    expect([0.01, 0.05, 0.01].map((gap) => deadMan.held(hands(gap), LEFT, null, []))).toEqual([false, false, true]);
   });
 });
 

@@ -66,8 +66,8 @@ def poll(wait_factor: float) -> Callable[[Callable[[], Any], str], Any]:
 class StandIn:
     """The robot, the skin and the recorder around a server that can be stopped and started again."""
 
-    def __init__(self, runtime: Path) -> None:
-        rig = load_rig("simulated")
+    def __init__(self, runtime: Path, name: str) -> None:
+        rig = load_rig(name)
         server = dataclasses.replace(rig.server, port=free_port(), operators=str(runtime / "operators"))
         self.rig: Rig = dataclasses.replace(rig, server=server)
         self.runtime = runtime
@@ -77,7 +77,7 @@ class StandIn:
         self._pull = zmq.Context.instance().socket(zmq.PULL)
         self._pull.setsockopt(zmq.LINGER, 0)
         self._pull.bind(endpoint(runtime, "recorder.pull"))
-        self._inboxes = [CommandInbox(runtime, "hand"), CommandInbox(runtime, "recorder")]
+        self._inboxes = [CommandInbox(runtime, name) for name in (*rig.hands, "recorder")]
         self._publishers = {name: Publisher(runtime, name) for name in ("hand", "skin", "recorder")}
         self._leaving = threading.Event()
         self._robot = threading.Thread(target=self._live)
@@ -153,11 +153,12 @@ class StandIn:
 
 
 @pytest.fixture
-def robot(runtime: Path) -> Iterator[StandIn]:
+def robot(runtime: Path, request: pytest.FixtureRequest) -> Iterator[StandIn]:
+    """The stand-in for the rig `simulated`, or for the one that a test names as its parameter."""
     if not ClientFiles().built:
         pytest.skip("needs the built client: run `make client` (Node 20)")
     (runtime / "pairing_token").write_text(TOKEN)
-    robot = StandIn(runtime)
+    robot = StandIn(runtime, getattr(request, "param", "simulated"))
     yield robot
     robot.close()
 

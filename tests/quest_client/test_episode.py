@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import signal
@@ -14,21 +15,26 @@ import pytest
 
 from dataset_tools.events import marked_spans
 from dataset_tools.reader import Session, open_session
+from server.calibration_guide import STEPS
 from server.client_files import ClientFiles
 from server.invitations import ask_for_invitation
+from server.operator_motion.calibration_motion import SHAPES
 from server.operator_motion.demo_motion import RATE_HZ, demo_trace
+from server.operator_motion.human_hand import hand_pose
 from server.protocol import RIGHT
+from server.retargeting.calibration import GOOD_QUALITY
 from skin_teleop.bus import Latest
 from skin_teleop.cli.restarting_rig import RestartingRig
 from skin_teleop.messages import RecorderStatus
 from skin_teleop.rig import load_rig
 
-PLATE, TILT_RAD = np.array([-0.03, 1.06, -0.42]), -0.5
+PLATE, TILT_RAD = np.array([-0.23, 1.03, -0.42]), -0.5
 COLUMN_M, ROW_M = 0.115, 0.055
 BUTTONS = {"Arm": (0, 0), "object": (0, 1), "action": (0, 2), "Record": (0, 3), "Mark": (1, 1), "Keep": (1, 2),
-           "Discard": (1, 3)}  # fmt: skip
+           "Discard": (1, 3), "operator": (0, 4), "Calibrate": (1, 4)}  # fmt: skip
 """Row and column on the plate in front of the operator."""
 INDEX_TIP = 9
+ABOVE_THE_BUTTONS = np.array([0.1, 1.25, -0.2])
 ROW_MS = 1000 * 4 / RATE_HZ
 """Every fourth row of a motion, at its own speed or slower."""
 
@@ -62,7 +68,8 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedRobot]:
     if not ClientFiles().built:
         pytest.skip("needs the built client: run `make client` (Node 20)")
     rig = load_rig("simulated").on_free_ports().with_recordings_in(tmp_path_factory.mktemp("sessions"))
-    with RestartingRig(rig) as running:
+    server = dataclasses.replace(rig.server, operators=str(tmp_path_factory.mktemp("operators")))
+    with RestartingRig(dataclasses.replace(rig, server=server)) as running:
         robot = SimulatedRobot(running)
         yield robot
         robot.close()
@@ -122,6 +129,24 @@ class Operator:
             self.sees("Armed")
             self.play(rows[:1])
 
+    def calibrate(self) -> None:
+        """Take a new name, and show every shape that the ring asks for."""
+        self.wait(lambda: self.heard("status", "report.operator") == "anonymous", "the first report")
+        self.push("operator")
+        self.wait(lambda: self.heard("status", "report.operator") == "operator-1", "the new operator")
+        self.push("Calibrate")
+        for step in STEPS:
+            self.wait(lambda step=step: self.heard("calibration", "step") == step, f"the step {step}")
+            shape = hand_pose(SHAPES[step].angles(), ABOVE_THE_BUTTONS, np.eye(3))
+            self.page.do(f"emulated.rows = [{shape.tolist()}]")
+        self.wait(lambda: self.heard("calibration", "step") in ("done", "failed"), "the calibration's end")
+        assert self.heard("calibration", "step") == "done", self.heard("calibration", "words")
+        self._show("window.kept[0]")
+
+    def heard(self, kind: str, field: str):
+        """A field of the newest message of a kind that the page heard of the server."""
+        return self.page.do(f"window.heard['{kind}']?.{field}")
+
     def hold(self, held: bool) -> None:
         """Pinch thumb and middle finger of the left hand, or let go."""
         self.page.do(f"window.emulated.pinch = {'true' if held else 'false'}")
@@ -155,6 +180,7 @@ def stopped(operator: Operator, robot: SimulatedRobot) -> Session:
 def test_a_users_first_episode(operator, robot, squeeze, browser, headset_on):
     desk = headset_on(browser, robot, squeeze[:1], draws=False)
     desk.open(f"desk#t={robot.invite()}")
+    operator.calibrate()
     operator.push("Arm")
     operator.sees("Armed")
     operator.push("object")
@@ -173,6 +199,10 @@ def test_a_users_first_episode(operator, robot, squeeze, browser, headset_on):
     operator.push_until("Keep", lambda: "kept" in open_session(session.path).meta["notes"])
 
     assert (session.status, session.meta["object"], session.meta["plan"]) == ("sealed", "bottle", ["slide"])
+    assert session.meta["operator"] == "operator-1"
+    calibrated = [facts for _, name, facts in session.events() if name == "calibrated"]
+    assert [(facts["operator"], facts["version"]) for facts in calibrated] == [("operator-1", 1)]
+    assert calibrated[0]["quality"] >= GOOD_QUALITY
     spans = marked_spans(session.events(), session.end_ns)
     assert [(span.label, span.closed) for span in spans] == [("slide", True)]
     holds_the_motion(session, squeeze)

@@ -13,9 +13,9 @@ from server.operator_motion.calibration_motion import SHAPES
 from server.operator_motion.human_hand import hand_pose
 from server.retargeting.calibration import GOOD_QUALITY, load_calibration
 
-PLATE, TILT_RAD = np.array([-0.03, 1.06, -0.42]), -0.5
+PLATE, TILT_RAD = np.array([-0.23, 1.03, -0.42]), -0.5
 COLUMN_M, ROW_M = 0.115, 0.055
-WRIST_M = np.array([0.1, 1.05, -0.2])
+WRIST_M = np.array([0.1, 1.25, -0.2])
 INDEX_TIP = 9
 
 

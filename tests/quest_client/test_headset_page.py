@@ -18,7 +18,7 @@ def engage(headset) -> None:
 
 def arm(headset) -> None:
     """Put the right index finger on the Arm button, then take it away."""
-    button = [-0.03, 1.06, -0.42]
+    button = [-0.23, 1.03, -0.42]
     headset.do(f"(() => {{ window.kept = window.emulated.rows; const row = window.kept[0].map((p) => [...p]);"
                f" row[9] = {button}; window.emulated.rows = [row]; }})()")  # fmt: skip
     headset.wait(lambda: "armed" in names(headset), "the arming")
@@ -123,6 +123,17 @@ def test_a_second_headset_is_refused_with_the_reason(headset, browser, robot, op
     other.open(f"#t={robot.invite()}")
     other.wait(lambda: "another operator is in control" in other.said(), "the refusal")
     other.context.close()
+
+
+def test_a_page_of_a_foreign_origin_is_refused_with_the_reason(browser, robot):
+    page = browser.new_page()
+    foreign = robot.url.replace("localhost", "elsewhere.localhost")
+    for path in ("", "desk"):
+        page.goto(f"{foreign}{path}#t={robot.invite()}")
+        page.wait_for_function("document.getElementById('cause').textContent.includes('allowed_origins of the rig')")
+        assert page.inner_text("#state") == "Not paired"
+    page.close()
+    assert robot.stream("hand_pose") == []
 
 
 def test_the_emulated_headset_needs_no_headset(browser, robot):

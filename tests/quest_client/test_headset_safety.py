@@ -52,6 +52,22 @@ def test_a_squeeze_holds_without_any_gesture_and_letting_go_releases(armed):
     assert armed.said().startswith("Armed, holding still")
 
 
+@pytest.mark.parametrize("robot", ["simulated_two_hands"], indirect=True)
+def test_where_both_hands_drive_no_pinch_holds_but_the_key_does(armed):
+    armed.do("window.emulated.pinch = true")
+    frames(armed, 10)
+    assert "engaged" not in names(armed)
+    told = armed.do("document.getElementById('how-to-hold').textContent")
+    assert told == "To move the robot, hold space bar, pedal or controller; both hands drive."
+    armed.page.keyboard.down("Space")
+    armed.wait(lambda: "engaged" in names(armed), "the engagement by the key, whatever the hands do")
+    armed.page.keyboard.up("Space")
+    armed.wait(lambda: names(armed)[-1] == "released", "the release")
+    engaged = names(armed).count("engaged")
+    armed.do("window.controller[1].pressed = true")
+    armed.wait(lambda: names(armed).count("engaged") > engaged, "the engagement by a controller")
+
+
 def test_the_face_button_marks_while_it_records(armed):
     armed.do("window.controller[4].pressed = true")
     armed.page.wait_for_timeout(200)
@@ -131,7 +147,7 @@ def test_without_passthrough_the_room_is_dark(headset):
 
 def push_arm(headset) -> None:
     headset.do("""(() => { const hand = window.emulated.rows[0].map((point) => [...point]);
-        window.emulated.kept = window.emulated.rows; hand[9] = [-0.03, 1.06, -0.42];
+        window.emulated.kept = window.emulated.rows; hand[9] = [-0.23, 1.03, -0.42];
         window.emulated.rows = [hand]; })()""")
     headset.wait(lambda: "armed" in names(headset), "the arming")
     headset.do("window.emulated.rows = window.emulated.kept")

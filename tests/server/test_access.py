@@ -60,6 +60,23 @@ def test_one_operator_at_a_time(gate):
     assert gate.enter(subprotocols(TOKEN), PAGE, "127.0.0.1") is None
 
 
+def test_a_paired_page_that_comes_again_takes_its_own_seat_and_nobody_elses(gate):
+    page, other = (gate.pairing.redeem(gate.pairing.invite().token) for _ in range(2))
+    given_up: list[str] = []
+
+    def give_up() -> None:
+        given_up.append("once")
+        gate.leave()
+
+    assert gate.enter(subprotocols(page), PAGE, "127.0.0.1", give_up) is None
+    for stranger in (other, TOKEN):  # programs share the rig's own token
+        refusal = gate.enter(subprotocols(stranger), PAGE, "127.0.0.1")
+        assert refusal is not None and refusal.code == CLOSE_SEAT
+    assert given_up == []
+    assert gate.enter(subprotocols(page), PAGE, "127.0.0.1") is None
+    assert (given_up, gate.seat_taken) == (["once"], True)
+
+
 def test_the_token_is_read_from_the_runtime_folder(runtime):
     (runtime / "pairing_token").write_text(TOKEN + "\n")
     assert read_pairing_token(runtime) == TOKEN

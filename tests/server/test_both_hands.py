@@ -167,12 +167,12 @@ def test_a_fault_of_one_hand_disarms_both(desk: Desk, wait_factor: float) -> Non
         for publisher, state, name in zip(desk.healths, (2, 5), ("allegro", "allegro_left"), strict=True):
             publisher.send(health(state), f"{name}_health")
         desk.teleop.tick()
-        if desk.teleop.hand_state == "allegro FOLLOW, allegro_left FAULT":
+        if desk.teleop.hands.words == "allegro FOLLOW, allegro_left FAULT":
             break
         desk.inboxes[0].wait(0.01)
     assert desk.teleop.state.cause == "the robot hand allegro_left reports a fault"
     cause = "the robot hand allegro_left reports a fault"
-    assert desk.orders(2) == [[HandCommand("arm", "operator armed"), HandCommand("disarm", cause)]] * 2
+    assert desk.orders(2) == [[HandCommand("arm", "operator armed"), HandCommand("stop", cause)]] * 2
 
 
 def health(state: int) -> HandHealth:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
 
 import pytest
 from cryptography import x509
+from websockets.asyncio.server import ServerConnection, serve
 
 from server.certificates import Identity, machine_identity, machine_names
+from server.operator_client import OperatorClient
+from skin_teleop.errors import AccessError, DeviceError
 
 NAMES = ("localhost", "127.0.0.1", "lab.local", "192.168.7.20")
 
@@ -65,3 +69,25 @@ def test_a_client_that_trusts_the_authority_trusts_the_server(identity, name):
 
 def test_the_machines_own_names_include_localhost():
     assert {"localhost", "127.0.0.1", "::1"} <= set(machine_names())
+
+
+async def refused_by(identity: Identity) -> None:
+    """A server of this identity that refuses every token."""
+
+    async def refuse(connection: ServerConnection) -> None:
+        await connection.close(4401, "another token")
+
+    offered = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    offered.load_cert_chain(identity.certificate, identity.key)
+    async with serve(refuse, "127.0.0.1", 0, ssl=offered) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with OperatorClient(f"wss://127.0.0.1:{port}/ws/operator", "a-token"):
+            pytest.fail("no hello came")
+
+
+def test_a_program_trusts_this_machines_server_and_no_other_ones(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with pytest.raises(AccessError, match="another token"):
+        asyncio.run(refused_by(machine_identity()))
+    with pytest.raises(DeviceError, match="certificate verify failed"):
+        asyncio.run(refused_by(machine_identity(tmp_path / "another machine", NAMES)))

@@ -28,6 +28,16 @@ def test_slow_and_lopsided_exchanges_are_not_believed():
     assert sync.rtt_ns == 2 * MS
 
 
+def test_a_clock_that_stood_still_while_the_headset_slept_is_measured_anew():
+    sync = ClockSync()
+    for k in range(30):
+        exchange(sync, 1000 * k, 4.0, 5000)
+    exchange(sync, 33_000, 4.0, 2000)
+    assert sync.offset_ns == 2000 * MS
+    exchange(sync, 34_000, 60.0, 2000, skew=0.9)  # lopsided by 24 ms, which its round trip allows
+    assert sync.offset_ns == 2000 * MS
+
+
 def test_an_exchange_is_stamped_in_its_middle():
     sync = ClockSync()
     answered = sync.pong(sync.ping(100), 7, 140)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from server.follower import Follower
 from server.hand_follower import HandFollower, TrackedPose
+from server.newest import Newest
 from server.operator_motion.gestures import gesture_trace
 from skin_teleop.clock import NS_PER_MS
 from skin_teleop.messages import Event, JointTarget, Sample
@@ -71,6 +76,29 @@ def test_every_hold_has_its_own_pair_of_events(follower: HandFollower) -> None:
     assert [(event["edge"], event["poses"]) for event in wire.events()] == [
         ("begin", 0), ("end", 1), ("begin", 0), ("end", 2),
     ]  # fmt: skip
+
+
+def test_a_release_in_a_frame_that_is_held_withdraws_the_target(follower: HandFollower) -> None:
+    wire = play(follower, [POSES[0], POSES[1]])
+    follower.follow(TrackedPose(POSES[2] * np.nan, 2, 1_100_000_000, 0))
+    follower.follow(TrackedPose(POSES[3] * np.nan, 3, 1_200_000_000, 0))
+    assert [(target.pose_seq, target.engaged) for target in wire.targets()[::2]] == [(0, 1), (1, 1), (1, 0)]
+
+
+def test_a_hand_that_is_missing_where_nothing_is_granted_is_withdrawn(tmp_path: Path) -> None:
+    follower, wire = Follower(load_rig("simulated_two_hands"), tmp_path, Newest()), Wire()
+    for hand in follower.hands.values():
+        hand.connect(wire, wire)
+    right, left = (TrackedPose(pose, 0, 1_000_000_000, 1) for pose in (POSES[0], other_hand(POSES[0])))
+    follower.serve({"hand": right, "second_hand": left})
+    follower.serve({"hand": dataclasses.replace(right, t_pose_ns=1_014_000_000)})
+    named = [(stream, message.engaged) for stream, message in wire.sent[::4] if isinstance(message, JointTarget)]
+    assert named == [("allegro_target", 1), ("allegro_left_target", 1), ("allegro_target", 1)]
+    wire.sent.clear()
+    # The news of the release was overwritten by a frame that has one hand only.
+    follower.serve({"hand": dataclasses.replace(right, t_pose_ns=1_028_000_000, engagement=0)})
+    named = [(stream, message.engaged) for stream, message in wire.sent[::4] if isinstance(message, JointTarget)]
+    assert named == [("allegro_target", 0), ("allegro_left_target", 0)]
 
 
 def test_no_joint_jumps_when_the_hand_comes_back_where_it_was(follower: HandFollower) -> None:

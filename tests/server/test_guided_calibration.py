@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+import threading
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,16 @@ from server import control
 from server.access import subprotocols
 from server.calibration_guide import STEPS
 from server.control import CalibrationProgress, Refused
+from server.newest import Newest
 from server.operator_client import OperatorClient
 from server.operator_motion.calibration_motion import calibration_trace
 from server.protocol import POSE_SHAPE, RIGHT, Flag, PoseFrame, encode_pose_frame
 from server.retargeting.calibration import Calibration, load_calibration
 from server.retargeting.retargeter import Retargeter
+from server.teleop import Teleop
 from skin_teleop.hand import hand_model
 from skin_teleop.messages import RecorderStatus
+from skin_teleop.rig import load_rig
 
 TOKEN = "a-test-token"
 OPEN_ROWS = slice(40, 44)
@@ -91,6 +96,49 @@ def status(served) -> dict[str, Any]:
     with urllib.request.urlopen(f"http://127.0.0.1:{served.rig.server.port}/api/status") as answer:
         found: dict[str, Any] = json.load(answer)
     return found
+
+
+def test_nothing_is_armed_while_a_calibration_is_being_loaded(runtime):
+    (runtime / "operators").mkdir()
+    rig = load_rig("simulated")
+    rig = dataclasses.replace(rig, server=dataclasses.replace(rig.server, operators=str(runtime / "operators")))
+    told: list[control.FromServer] = []
+    used: list[str] = []
+    loading = threading.Event()
+
+    def use(_: Calibration | None) -> None:
+        loading.wait(20)
+        used.append(teleop.state.state.word)
+
+    teleop = Teleop(rig, runtime, Newest(), use)
+    try:
+        teleop.open("test", told.append)
+        teleop.receive_control('{"type":"operator","name":"anna"}')
+        teleop.receive_control('{"type":"arm"}')
+        assert teleop.state.state.word == "disarmed"
+        assert isinstance(told[-1], Refused) and "a calibration is being measured or loaded" in told[-1].reason
+        loading.set()
+        while teleop.calibrating.running:
+            teleop.tick()
+        teleop.receive_control('{"type":"arm"}')
+        assert (teleop.state.state.word, used) == ("armed", ["disarmed"])
+    finally:
+        loading.set()
+        teleop.close()
+
+
+def test_a_page_that_comes_while_a_calibration_runs_is_told_where_it_stands(served):
+    async def operate() -> list[str]:
+        page = await opened(served)
+        await page.say(control.Calibrate())
+        await page.until("open")
+        url = served.url.replace("/operator", "/desk")
+        async with connect(url, subprotocols=subprotocols(TOKEN), proxy=None) as desk:
+            first = [control.parse_from_server(await desk.recv()) for _ in range(3)]
+        await page.socket.close()
+        return [type(message).__name__ for message in first] + [getattr(first[-1], "step", "")]
+
+    assert asyncio.run(operate()) == ["Hello", "Recorder", "CalibrationProgress", "open"]
 
 
 def stored(served, operator: str) -> Calibration:

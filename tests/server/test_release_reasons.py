@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
+import time
+import urllib.request
 
 import numpy as np
 import pytest
@@ -11,15 +14,17 @@ from websockets.asyncio.client import connect
 
 from server import control
 from server.access import subprotocols
+from server.operator_client import OperatorClient
 from server.protocol import POSE_SHAPE, RIGHT, Flag, PoseFrame, encode_pose_frame
-from server.teleop_state import MAX_ACK_LAG
+from server.teleop_state import MAX_ACK_LAG, MAX_POSE_AGE_NS, RECENTRED
 from skin_teleop.bus import Publisher
 from skin_teleop.clock import NS_PER_MS, Stamp
+from skin_teleop.errors import AccessError
 from skin_teleop.messages import N_JOINTS, HandHealth
 
 TOKEN = "a-test-token"
 ENGAGE = Flag.RIGHT_VALID | Flag.VISIBLE | Flag.CLUTCH_LEFT
-FAULT = 5
+OFF, FAULT = 0, 5
 FRAME_S = 1 / 72
 LOSSES = 5
 
@@ -33,6 +38,7 @@ class Driver:
         self.both[RIGHT] = pose
         self.seq = self.acked = 0
         self.told: list[tuple[str, str]] = []
+        self.refused: list[str] = []
         self.hearing = asyncio.create_task(self.hear())
 
     async def hear(self) -> None:
@@ -42,6 +48,11 @@ class Driver:
                 self.acked = message.seq
             elif isinstance(message, control.StateChanged):
                 self.told.append((message.state, message.reason))
+            elif isinstance(message, control.Refused):
+                self.refused.append(message.reason)
+
+    async def say(self, message: control.FromOperator) -> None:
+        await self.socket.send(control.encode_control(message))
 
     async def send(self, flags: Flag = ENGAGE, acks: bool = True) -> None:
         self.seq += 1
@@ -101,29 +112,113 @@ def test_a_page_that_stops_hearing_acks_is_released(served, poll, hand_pose):
         assert int(reason.split()[2]) > MAX_ACK_LAG
 
 
-def test_a_fault_of_the_hand_disarms(served, poll, hand_pose):
+def test_only_a_persons_disarm_acknowledges_a_fault_of_the_hand(served, poll, hand_pose):
     hand = Publisher(served.runtime, "hand")
-    celsius, pressure = np.full(N_JOINTS, 40.0, np.float32), np.full(4, np.nan, np.float32)
+
+    async def report(state: int) -> None:
+        while True:
+            hand.send(health(state), "allegro_health")
+            await asyncio.sleep(0.05)
 
     async def fail(driver: Driver) -> str:
-        told = asyncio.create_task(driver.send_until("disarmed"))
-        while not told.done():
-            health = HandHealth.stamped(
-                Stamp.now(), 1, temperature=celsius, status=1, state=FAULT, overruns=0, missing=0, refused=0,
-                pressure=pressure,
-            )  # fmt: skip
-            hand.send(health, "allegro_health")
+        reporting = asyncio.create_task(report(FAULT))
+        cause = await driver.send_until("disarmed")
+        await driver.say(control.Arm())
+        await asyncio.to_thread(poll, lambda: driver.refused, "the refusal to arm")
+        assert served.actions() == ["arm", "stop"]
+        await driver.say(control.Disarm())
+        await asyncio.to_thread(poll, lambda: served.actions() == ["arm", "stop", "disarm"], "the acknowledgement")
+        reporting.cancel()
+        reporting = asyncio.create_task(report(OFF))
+        while driver.told[-1][0] != "armed":
+            await driver.say(control.Arm())
             await asyncio.sleep(0.05)
-        return told.result()
+        reporting.cancel()
+        return cause
 
     try:
         assert drive(served, hand_pose, fail) == "the robot hand reports a fault"
     finally:
         hand.close()
-    poll(lambda: "disarm" in served.actions(), "the order to the hand")
+    poll(lambda: "disconnected" in served.event_names(), "the end")
     names = served.event_names()
-    assert names[names.index("engaged") :][:3] == ["engaged", "released", "disarmed"]
-    assert served.actions() == ["arm", "disarm"]
+    assert names[names.index("engaged") :][:5] == ["engaged", "released", "disarmed", "disarmed", "armed"]
+    assert served.actions() == ["arm", "stop", "disarm", "arm", "stop"]
+
+
+def test_a_program_is_told_at_once_why_it_may_not_arm(served, poll):
+    hand = Publisher(served.runtime, "hand")
+
+    def heard() -> bool:
+        hand.send(health(FAULT), "allegro_health")
+        with urllib.request.urlopen(f"http://127.0.0.1:{served.rig.server.port}/api/status") as answer:
+            return bool(json.load(answer)["hand_state"] == "FAULT")
+
+    async def operate() -> None:
+        async with OperatorClient(served.url, TOKEN) as client:
+            with pytest.raises(AccessError, match=r"refused to arm.*reports a fault.*push Disarm, then Arm"):
+                await client.arm()
+
+    try:
+        poll(heard, "the fault to be heard of")
+        asyncio.run(operate())
+    finally:
+        hand.close()
+
+
+def health(state: int) -> HandHealth:
+    celsius, pressure = np.full(N_JOINTS, 40.0, np.float32), np.full(4, np.nan, np.float32)
+    return HandHealth.stamped(
+        Stamp.now(), 1, temperature=celsius, status=1, state=state, overruns=0, missing=0, refused=0, pressure=pressure
+    )
+
+
+def test_a_frame_that_waited_in_a_stalled_link_moves_nothing(served, poll, hand_pose):
+    async def operate() -> list[str]:
+        async with OperatorClient(served.url, TOKEN) as client:
+            await client.arm()
+            await asyncio.to_thread(poll, lambda: served.stream("clock_headset"), "the clocks to be compared")
+            both = np.zeros(POSE_SHAPE, np.float32)
+            both[RIGHT] = hand_pose
+            reasons = []
+            for seq, age_ms in ((1, MAX_POSE_AGE_NS // NS_PER_MS + 100), (2, 0)):
+                captured_ms = time.monotonic() * 1000 - age_ms
+                frame = PoseFrame(seq, ENGAGE, captured_ms, 0.0, seq - 1, both)
+                await client._send(encode_pose_frame(frame))
+                await client._until(lambda seq=seq: client.ack is not None and client.ack.seq == seq, "the ack")
+                reasons.append(client.ack.state)
+            return reasons
+
+    assert asyncio.run(operate()) == ["armed", "engaged"]
+
+
+def test_frames_that_are_refused_are_acknowledged_so_that_a_page_never_waits_for_ever(served, hand_pose):
+    async def refuse(driver: Driver) -> int:
+        first = driver.seq
+        driver.both[RIGHT, 0, 0] = np.nan
+        async with asyncio.timeout(20):
+            for _ in range(8):  # as many as a page lets be under way
+                await driver.send()
+            while driver.acked < driver.seq:
+                await asyncio.sleep(0.01)
+        return driver.seq - first
+
+    assert drive(served, hand_pose, refuse) == 8
+
+
+def test_recentring_releases_until_every_hold_was_let_go(served, hand_pose):
+    async def recentre(driver: Driver) -> tuple[str, str, list[str]]:
+        await driver.say(control.Recentred())
+        reason = await driver.send_until("armed")
+        told = len(driver.told)
+        for _ in range(10):  # the hold goes on, at the desk or in the headset
+            await driver.send()
+            await asyncio.sleep(FRAME_S)
+        still = [state for state, _ in driver.told[told:]]
+        await driver.send(ENGAGE & ~Flag.CLUTCH_LEFT)
+        return reason, await driver.send_until("engaged"), still
+
+    assert drive(served, hand_pose, recentre) == (RECENTRED, "dead-man held", [])
 
 
 def test_a_lost_hand_releases_within_150_ms(served, poll, hand_pose, wait_factor):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.teleop_state import LOST_AFTER_NS, MAX_ACK_LAG, FrameFacts, State, TeleopState
+from server.teleop_state import LOST_AFTER_NS, MAX_ACK_LAG, MAX_POSE_AGE_NS, FrameFacts, State, TeleopState
 from skin_teleop.messages import EVENT_CODES
 
 MS = 1_000_000
@@ -48,6 +48,7 @@ def test_armed_is_not_enough_to_engage(change):
         ({"dead_man": False}, "released", "dead-man let go"),
         ({"visible": False}, "released", "page not visible"),
         ({"ack_seq": 1, "seq": 2 + MAX_ACK_LAG}, "released", "link slow: 31 frames without an ack"),
+        ({"age_ns": MAX_POSE_AGE_NS + MS}, "released", "pose is 251 ms old"),
     ],
 )
 def test_a_frame_releases_at_once(change, event, cause):
@@ -85,11 +86,35 @@ def test_silence_releases_and_the_next_frame_is_a_new_engagement():
 
 def test_disarming_releases_first_and_needs_a_new_arm():
     teleop = engaged()
-    assert [t.event for t in teleop.disarm("connection closed")] == ["released", "disarmed"]
-    assert teleop.disarm() == []
+    assert [t.event for t in teleop.stand_down("connection closed")] == ["released", "disarmed"]
+    assert teleop.stand_down("again") == []
     assert teleop.frame(frame(2), MS) == []
     assert [t.event for t in teleop.arm()] == ["armed"]
     assert teleop.arm() == []
+
+
+@pytest.mark.parametrize(
+    ("act", "orders"),
+    [
+        (lambda teleop: teleop.disarm(), [None, "disarm"]),
+        (lambda teleop: teleop.stand_down("the robot hand reports a fault"), [None, "stop"]),
+        (lambda teleop: teleop.emergency_stop(), [None, "emergency_stop"]),
+        (lambda teleop: teleop.recentred(), [None]),
+    ],
+)
+def test_only_a_person_orders_the_disarm_that_acknowledges_a_fault(act, orders):
+    teleop = engaged()
+    assert [t.order for t in act(teleop)] == orders
+    assert [t.order for t in teleop.disarm()] == ["disarm"]  # of a disarmed rig too: the hand may wait for it
+
+
+def test_after_recentring_the_dead_man_must_be_let_go_first():
+    teleop = engaged()
+    (change,) = teleop.recentred()
+    assert (change.event, change.cause) == ("released", "the view was recentred: let go, then hold again")
+    assert (teleop.frame(frame(2), MS), teleop.cause) == ([], change.cause)
+    assert (teleop.frame(frame(3, dead_man=False), 2 * MS), teleop.cause) == ([], "dead-man let go")
+    assert [t.event for t in teleop.frame(frame(4), 3 * MS)] == ["engaged"]
 
 
 def test_an_emergency_stop_is_said_once_however_long_the_flag_is_held():
@@ -115,7 +140,7 @@ def test_the_ack_lag_counts_from_the_first_frame_of_a_connection():
 
 
 actions = st.one_of(
-    st.sampled_from(["arm", "disarm", "emergency_stop", "connect"]),
+    st.sampled_from(["arm", "disarm", "emergency_stop", "connect", "recentred"]),
     st.integers(1, 300).map(lambda ms: ("tick", ms)),
     st.builds(
         lambda tracked, visible, dead_man, stop: FrameFacts(0, 0, tracked, visible, dead_man, stop),
@@ -140,7 +165,7 @@ def test_motion_is_granted_only_on_good_frames_after_an_arm(steps):
             assert not (teleop.engaged and step[1] > 100)
         else:
             transitions = getattr(teleop, step)() or []
-            armed = {"arm": True, "connect": armed}.get(step, False)
+            armed = {"arm": True, "connect": armed, "recentred": armed}.get(step, False)
         assert (teleop.state is State.DISARMED) == (not armed)
         assert all(t.event in EVENT_CODES for t in transitions)
         assert not transitions or transitions[-1].state is teleop.state

@@ -2,7 +2,7 @@
 
 import { headline } from "../headset/statePanel";
 import { Link } from "../link/link";
-import { PairingRefused, forget, invite, redeem, sessionToken } from "../link/pairing";
+import { invite, refused, whenPaired } from "../link/pairing";
 import type { StatusReport } from "../protocol/messages";
 import { loadHandDrawing } from "../scene/handModel";
 import { padStrengths } from "../scene/skin";
@@ -10,42 +10,16 @@ import { DeadManKey } from "./deadManKey";
 import { PadTraces } from "./padTraces";
 import { OperatorControls } from "./operatorControls";
 import { RecorderControls } from "./recorderControls";
+import { say } from "../say";
 import { View } from "./view";
 import "../style.css";
 
 const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
 const DRAW_MS = 250;
-const TITLES: Record<string, string> = { engaged: "The robot follows the operator", disarmed: "Not armed" };
-
-async function begin(): Promise<void> {
-  try {
-    const token = await sessionToken();
-    if (token) await watch(token);
-    else askForCode("Type the pairing code that skin-teleop up shows, or open the address it prints.");
-  } catch (error) {
-    if (!(error instanceof PairingRefused)) throw error;
-    askForCode(error.message);
-  }
-}
-
-function askForCode(why: string): void {
-  say("Not paired", why, "");
-  const form = element<HTMLFormElement>("pairing");
-  form.hidden = false;
-  form.onsubmit = async (event) => {
-    event.preventDefault();
-    try {
-      await redeem(element<HTMLInputElement>("code").value);
-      location.reload();
-    } catch (error) {
-      say("Not paired", error instanceof Error ? error.message : String(error), "");
-    }
-  };
-}
 
 async function watch(token: string): Promise<void> {
   const drawing = await loadHandDrawing();
-  const link = new Link("/ws/desk", token);
+  const link = new Link();
   const view = new View(element("view"), drawing);
   const pads = new PadTraces(element<HTMLCanvasElement>("pads"), drawing.pad_names);
   const recorder = new RecorderControls(link);
@@ -56,10 +30,9 @@ async function watch(token: string): Promise<void> {
     if (picture.skinKnown) pads.add(padStrengths(drawing, picture.touch));
   };
   link.onConnection = () => {
-    if (link.connection !== "refused") return;
-    forget();
-    askForCode(link.reason);
+    if (link.connection === "refused") refused(link);
   };
+  link.open("/ws/desk", token);
   element("stop").onclick = () => link.say({ type: "emergency_stop" });
   element("disarm").onclick = () => link.say({ type: "disarm" });
   element("zero").onclick = () => link.say({ type: "zero" });
@@ -76,8 +49,9 @@ function describe(link: Link): void {
   const { title, why, colour } = headline(link);
   const report = link.report;
   if (report) link.cause = report.cause;
-  const waiting = link.connection === "open" && report?.connected === false;
-  say(waiting ? "No operator yet" : (TITLES[link.state] ?? title), waiting ? "Pair a headset, or play a trace." : why, colour);
+  const waiting = report?.connected === false && !link.freshRefusal && !link.mustAcknowledge;
+  if (link.connection === "open" && waiting) say("No operator yet", "Pair a headset, or play a trace.", colour);
+  else say(link.state === "engaged" ? "The robot follows the operator" : title, why, colour);
   element("rig").textContent = report?.simulated && link.rig !== "simulated" ? `${link.rig}, simulated` : link.rig;
   if (report) drawFigures(report);
 }
@@ -85,7 +59,7 @@ function describe(link: Link): void {
 function drawFigures(report: StatusReport): void {
   const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, n) => total + n, 0);
   const figures: [string, string][] = [
-    ["Operator", report.connected ? `connected, ${report.driven_hand} hand drives` : "nobody"],
+    ["Operator", report.connected ? `connected, ${driving(report.driven_hand)}` : "nobody"],
     ["Poses", `${report.poses_per_s.toFixed(0)} a second, ${report.distinct_poses_per_s.toFixed(0)} distinct, ${report.poses} in all`],
     ["Age", report.age_p50_ms === null ? "not measured" : `${report.age_p50_ms.toFixed(1)} ms, p95 ${report.age_p95_ms?.toFixed(1)} ms`],
     ["Targets", `${report.targets}, ${(report.pose_to_target_us / 1000).toFixed(2)} ms after the pose`],
@@ -96,12 +70,18 @@ function drawFigures(report: StatusReport): void {
     ["Dropped", `${sum(report.dropped)} rows`],
   ];
   element("figures").replaceChildren(
-    ...figures.flatMap(([name, value]) => {
-      const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
+    ...figures.map(([name, value]) => {
+      const [pair, term, detail] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
       [term.textContent, detail.textContent] = [name, value];
-      return [term, detail];
+      pair.append(term, detail);
+      return pair;
     }),
   );
+}
+
+/** `hands` is a side, or both sides joined by "and". */
+function driving(hands: string): string {
+  return hands.includes(" and ") ? `${hands} hands drive` : `${hands} hand drives`;
 }
 
 async function showInvitation(token: string): Promise<void> {
@@ -114,10 +94,4 @@ async function showInvitation(token: string): Promise<void> {
   }
 }
 
-function say(title: string, why: string, colour: string): void {
-  element("state").textContent = title;
-  element("state").style.color = colour;
-  element("cause").textContent = why;
-}
-
-void begin();
+void whenPaired(watch);

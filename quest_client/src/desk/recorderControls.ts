@@ -6,16 +6,14 @@ import type { Link } from "../link/link";
 const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
 
 export class RecorderControls {
-  private marking = false;
-  private unjudged = false;
   private readonly object = element<HTMLSelectElement>("object");
   private readonly action = element<HTMLSelectElement>("action");
 
   constructor(private readonly link: Link) {
     element("record").onclick = () => this.startOrStop();
     element("mark").onclick = () => this.mark();
-    element("keep").onclick = () => this.judge("keep");
-    element("discard").onclick = () => this.judge("discard");
+    element("keep").onclick = () => this.link.say({ type: "keep" });
+    element("discard").onclick = () => this.link.say({ type: "discard" });
   }
 
   show(): void {
@@ -33,18 +31,16 @@ export class RecorderControls {
     element("recorder").textContent = status ? words[status.state] : "no word yet";
     element("record").textContent = recording ? "Stop" : "Record";
     element("record").className = recording ? "danger" : "good";
-    element("mark").textContent = this.marking ? "End mark" : "Mark";
+    element("mark").textContent = this.link.marking ? "End mark" : "Mark";
     element<HTMLButtonElement>("mark").disabled = !recording;
     for (const id of ["keep", "discard"]) {
-      element<HTMLButtonElement>(id).disabled = !(this.unjudged && status?.state === "idle");
+      element<HTMLButtonElement>(id).disabled = !this.link.unjudged;
     }
   }
 
   private startOrStop(): void {
     if (this.link.recorder?.state === "recording") {
       this.link.say({ type: "stop_recording" });
-      this.marking = false;
-      this.unjudged = true;
       return;
     }
     const [object, plan] = [this.object.value, [this.action.value]];
@@ -52,13 +48,8 @@ export class RecorderControls {
   }
 
   private mark(): void {
-    this.marking = !this.marking;
-    this.link.say({ type: "mark", label: this.action.value, edge: this.marking ? "begin" : "end" });
-  }
-
-  private judge(verdict: "keep" | "discard"): void {
-    this.unjudged = false;
-    this.link.say({ type: verdict });
+    const open = this.link.marking;
+    this.link.say({ type: "mark", label: open || this.action.value, edge: open ? "end" : "begin" });
   }
 }
 

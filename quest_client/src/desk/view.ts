@@ -29,9 +29,10 @@ export class View {
     const rim = new DirectionalLight(0x9cc4ff, 1.2);
     rim.position.set(1.2, 0.4, -1);
     this.scene.add(new AmbientLight(0xffffff, 0.7), key, rim, this.ghost.group);
-    this.camera.position.set(-0.42, 0.2, 0.02);
+    this.camera.position.set(-0.52, 0.2, 0.03);
     this.orbit = new OrbitControls(this.camera, this.renderer.domElement);
-    this.orbit.target.set(0, 0, -0.02);
+    // A little below the hand, which is seen above the figures.
+    this.orbit.target.set(0, -0.035, -0.02);
     this.orbit.addEventListener("change", () => this.drawSoon());
     place.prepend(this.renderer.domElement);
     new ResizeObserver(() => this.fit()).observe(place);
@@ -39,7 +40,12 @@ export class View {
   }
 
   show(picture: DisplayFrame): void {
+    const before = this.ghost.group.position.clone();
     this.ghost.show(picture);
+    // The camera goes with the wrist, so that the hand never leaves the picture.
+    const moved = before.sub(this.ghost.group.position).negate();
+    this.orbit.target.add(moved);
+    this.camera.position.add(moved);
     this.drawSoon();
   }
 

@@ -1,4 +1,4 @@
-/** The same client on an emulated Quest 3, so that anybody can drive the simulated hand from a browser. */
+/** An emulated Quest 3 for the operator's page, so that anybody can drive the simulated hand from a browser. */
 
 import { XRDevice, metaQuest3 } from "iwer";
 import { driveByMouse } from "./mouse";
@@ -11,4 +11,5 @@ device.primaryInputMode = "hand";
 device.position.set(0, 1.5, 0.2);
 driveByMouse(device);
 if (device.hands.right) shapeByKeys(device.hands.right);
-await import("../headset/main");
+document.getElementById("headset-steps")!.hidden = true;
+document.getElementById("emulator-steps")!.hidden = false;

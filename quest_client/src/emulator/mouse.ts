@@ -15,7 +15,7 @@ export function driveByMouse(device: XRDevice): void {
   addEventListener("pointermove", (event) => {
     const x = (2 * event.clientX) / innerWidth - 1;
     const y = 1 - (2 * event.clientY) / innerHeight;
-    right.position.set(0.1 + REACH_M * x, 1.25 + REACH_M * y, depth);
+    right.position.set(REACH_M * x, 1.25 + REACH_M * y, depth);
   });
   addEventListener("wheel", (event) => {
     depth = Math.min(-0.1, Math.max(-0.7, depth + WHEEL_M * event.deltaY));

@@ -1,8 +1,8 @@
 /** Buttons in the room, pushed with the tip of an index finger. */
 
 import { Group, Vector3 } from "three";
-import { Board, plate } from "../scene/board";
-import { INDEX_TIP, LEFT, RIGHT, type HandReader } from "../xr/hands";
+import { Board, FONT, plate } from "../scene/board";
+import { INDEX_TIP, type HandReader, type Side } from "../xr/hands";
 
 const WIDTH_M = 0.105;
 const HEIGHT_M = 0.045;
@@ -49,7 +49,7 @@ class Button {
     this.board.draw(`${label} ${look} ${this.down}`, (context, width, height) => {
       plate(context, width, height, this.down ? "#4a5866" : FILLS[look]);
       context.fillStyle = look === "wait" ? "#5b6673" : "#e4e9ee";
-      context.font = "30px system-ui, sans-serif";
+      context.font = `30px ${FONT}`;
       context.textAlign = "center";
       context.textBaseline = "middle";
       context.fillText(label, width / 2, height / 2, width - 20);
@@ -72,9 +72,10 @@ export class Buttons {
     this.group.add(...this.buttons.map((button) => button.board.mesh));
   }
 
-  update(hands: HandReader): void {
+  /** Look where the index fingers are, of those hands that may push. */
+  update(hands: HandReader, sides: readonly Side[]): void {
     this.group.updateWorldMatrix(true, false);
-    const tips = ([LEFT, RIGHT] as const)
+    const tips = sides
       .filter((side) => hands.valid[side])
       .map((side) => this.group.worldToLocal(new Vector3(...hands.joint(side, INDEX_TIP))));
     for (const button of this.buttons) {

@@ -2,10 +2,10 @@
 
 import type { Link } from "../link/link";
 import type { CalibrationProgress } from "../protocol/messages";
-import { Board, plate } from "../scene/board";
+import { Board, FONT, plate } from "../scene/board";
 import { STATE_COLOURS } from "../scene/colours";
 
-/** How long the result stays in sight. */
+/** How long the result stays in sight, unless the operator arms: then the robot is more worth seeing. */
 const RESULT_MS = 8000;
 const TRACK = "#2a323c";
 const DONE = STATE_COLOURS.engaged;
@@ -38,7 +38,7 @@ export class CalibrationBoard {
     const news = link.calibration;
     if (news !== this.shown && news) this.hideAtMs = nowMs + RESULT_MS;
     this.shown = news;
-    this.board.mesh.visible = news !== null && (calibrating(link) || nowMs < this.hideAtMs);
+    this.board.mesh.visible = news !== null && (calibrating(link) || (nowMs < this.hideAtMs && link.state === "disarmed"));
     if (!news || !this.board.mesh.visible) return;
     this.board.draw(JSON.stringify(news), (context, width, height) => {
       plate(context, width, height, "rgba(15,18,22,0.92)");
@@ -72,13 +72,13 @@ function texts(context: CanvasRenderingContext2D, news: CalibrationProgress, wid
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.fillStyle = "#e4e9ee";
-  context.font = "300 86px system-ui, sans-serif";
+  context.font = `86px ${FONT}`;
   context.fillText(large, width / 2, height * 0.4, width * 0.4);
   context.fillStyle = "#8a94a0";
-  context.font = "28px system-ui, sans-serif";
+  context.font = `28px ${FONT}`;
   context.fillText(small, width / 2, height * 0.52, width * 0.4);
   context.fillStyle = news.step === "failed" ? STATE_COLOURS.lost : "#e4e9ee";
-  context.font = "40px system-ui, sans-serif";
+  context.font = `40px ${FONT}`;
   wrapped(news.words).forEach((line, row, all) => {
     context.fillText(line, width / 2, height * 0.87 + 46 * (row - (all.length - 1) / 2), width - 60);
   });

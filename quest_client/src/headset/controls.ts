@@ -4,6 +4,7 @@ import type { Link } from "../link/link";
 import type { FromDesk } from "../protocol/messages";
 import type { ButtonSpec } from "./buttons";
 import { calibrating } from "./calibrationBoard";
+import { LEFT, RIGHT, type Side } from "../xr/hands";
 import { OperatorChoice } from "./operatorChoice";
 
 const COUNTDOWN_S = 3;
@@ -13,8 +14,6 @@ export class Choices {
   private actionAt = 0;
   /** Seconds left before the recording begins, 0 when none is about to. */
   countdown = 0;
-  marking = false;
-  judged = true;
   readonly operator: OperatorChoice;
 
   constructor(private readonly link: Link) {
@@ -42,19 +41,16 @@ export class Choices {
   }
 
   startOrStop(): void {
-    if (this.recording) {
-      this.judged = this.marking = false;
-      this.link.say({ type: "stop_recording" });
-    } else if (this.countdown === 0) this.count(COUNTDOWN_S);
+    if (this.recording) this.link.say({ type: "stop_recording" });
+    else if (this.countdown === 0) this.count(COUNTDOWN_S);
   }
 
   mark(): void {
-    this.marking = !this.marking;
-    this.link.say({ type: "mark", label: this.action, edge: this.marking ? "begin" : "end" });
+    const open = this.link.marking;
+    this.link.say({ type: "mark", label: open || this.action, edge: open ? "end" : "begin" });
   }
 
   judge(verdict: Extract<FromDesk["type"], "keep" | "discard">): void {
-    this.judged = true;
     this.link.say({ type: verdict });
   }
 
@@ -65,16 +61,23 @@ export class Choices {
   }
 }
 
+/** Hands whose fingers push buttons: while the robot follows, not those that drive it, which may pass by. */
+export function mayPush(link: Pick<Link, "state" | "drivenHand" | "bothHands">): Side[] {
+  if (link.state !== "engaged") return [LEFT, RIGHT];
+  if (link.bothHands) return [];
+  return [link.drivenHand === "right" ? LEFT : RIGHT];
+}
+
 /** The plate's buttons, two rows of five; nothing can be armed while a calibration runs. */
 export function controls(link: Link, choices: Choices): ButtonSpec[] {
   const open = () => link.connection === "open";
-  const judging = () => !choices.judged && link.recorder?.state === "idle";
+  const judging = () => open() && link.unjudged;
   return [
     {
       row: 0,
       column: 0,
-      face: () => (link.state === "disarmed" ? { label: "Arm", look: open() && !calibrating(link) ? "good" : "wait" } : { label: "Disarm", look: "plain" }),
-      push: () => link.say({ type: link.state === "disarmed" ? "arm" : "disarm" }),
+      face: () => (mayArm(link) ? { label: "Arm", look: open() && !calibrating(link) ? "good" : "wait" } : { label: "Disarm", look: "plain" }),
+      push: () => link.say({ type: mayArm(link) ? "arm" : "disarm" }),
     },
     { row: 0, column: 1, face: () => ({ label: choices.object, look: "plain" }), push: () => choices.nextObject() },
     { row: 0, column: 2, face: () => ({ label: choices.action, look: "plain" }), push: () => choices.nextAction() },
@@ -88,7 +91,7 @@ export function controls(link: Link, choices: Choices): ButtonSpec[] {
     {
       row: 1,
       column: 1,
-      face: () => ({ label: choices.marking ? "End mark" : "Mark", look: choices.recording ? "plain" : "wait" }),
+      face: () => ({ label: link.marking ? "End mark" : "Mark", look: choices.recording ? "plain" : "wait" }),
       push: () => choices.mark(),
     },
     { row: 1, column: 2, face: () => ({ label: "Keep", look: judging() ? "good" : "wait" }), push: () => choices.judge("keep") },
@@ -106,6 +109,11 @@ export function controls(link: Link, choices: Choices): ButtonSpec[] {
       push: () => choices.judge("discard"),
     },
   ];
+}
+
+/** After a stop or a fault the same button disarms first, which acknowledges it. */
+function mayArm(link: Link): boolean {
+  return link.state === "disarmed" && !link.mustAcknowledge;
 }
 
 function calibrateFace(link: Link): ReturnType<ButtonSpec["face"]> {

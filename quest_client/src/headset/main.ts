@@ -1,47 +1,20 @@
 /** The operator's page: pair, enter the headset, stream hands until the session ends. */
 
 import { Link } from "../link/link";
-import { PairingRefused, forget, redeem, sessionToken } from "../link/pairing";
+import { refused, whenPaired } from "../link/pairing";
+import { say } from "../say";
 import { loadHandDrawing } from "../scene/handModel";
 import { enter, offeredMode, type XRMode } from "../xr/session";
 import { Room } from "./room";
 import { offerTrace } from "./saveTrace";
-import { headline } from "./statePanel";
+import { headline, howToHold } from "./statePanel";
 import { Uplink } from "./uplink";
-import "../style.css";
 
 const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
 const WATCH_MS = 200;
 
-async function begin(): Promise<void> {
-  try {
-    const token = await sessionToken();
-    if (token) await operate(token);
-    else askForCode("Type the six digits that skin-teleop up shows, or open the address it prints.");
-  } catch (error) {
-    if (!(error instanceof PairingRefused)) throw error;
-    askForCode(error.message);
-  }
-}
-
-function askForCode(why: string): void {
-  say("Not paired", why);
-  const form = element<HTMLFormElement>("pairing");
-  form.hidden = false;
-  form.onsubmit = async (event) => {
-    event.preventDefault();
-    try {
-      const token = await redeem(element<HTMLInputElement>("code").value);
-      form.hidden = true;
-      await operate(token);
-    } catch (error) {
-      say("Not paired", error instanceof Error ? error.message : String(error));
-    }
-  };
-}
-
 async function operate(token: string): Promise<void> {
-  const link = new Link("/ws/operator", token);
+  const link = new Link();
   const room = new Room(await loadHandDrawing(), link);
   const uplink = new Uplink(link);
   link.onNews = (message) => {
@@ -54,12 +27,16 @@ async function operate(token: string): Promise<void> {
     room.sound.push();
   };
   link.onConnection = () => {
-    if (link.connection === "refused") refused(link);
+    if (link.connection !== "refused") return;
+    element<HTMLButtonElement>("enter").hidden = true;
+    refused(link);
   };
   listenToKeys(uplink);
   offerTrace(link, element("trace"));
+  // Last, when nothing can fail any more: a page that cannot operate must not hold the seat.
+  link.open("/ws/operator", token);
   setInterval(() => describe(link), WATCH_MS);
-  const { mode, reason } = await offeredMode();
+  const { mode, reason } = await offeredMode().catch((error: unknown) => ({ mode: null, reason: String(error) }));
   const button = element<HTMLButtonElement>("enter");
   button.hidden = false;
   button.disabled = mode === null;
@@ -72,23 +49,33 @@ async function start(mode: XRMode, link: Link, room: Room, uplink: Uplink): Prom
   try {
     const session = await enter(mode);
     if (mode === "immersive-vr") room.withoutPassthrough();
-    session.onvisibilitychange = () => session.visibilityState !== "visible" && uplink.hold();
-    session.onend = () => {
-      room.renderer.setAnimationLoop(null);
-      document.body.classList.remove("immersive");
-      link.say({ type: "disarm" });
-    };
-    await room.renderer.xr.setSession(session);
-    document.body.classList.add("immersive");
-    room.renderer.xr.getReferenceSpace()?.addEventListener("reset", () => uplink.deadMan.demandNewHold());
-    room.renderer.setAnimationLoop((time, frame) => {
-      const space = room.renderer.xr.getReferenceSpace();
-      if (frame && space) uplink.frame(frame, space, time);
-      room.draw(uplink, performance.now());
-    });
+    await immerse(session, link, room, uplink);
   } catch (error) {
     element("offer").textContent = `The headset did not start: ${error instanceof Error ? error.message : error}`;
   }
+}
+
+async function immerse(session: XRSession, link: Link, room: Room, uplink: Uplink): Promise<void> {
+  session.onvisibilitychange = () => session.visibilityState !== "visible" && uplink.hold();
+  session.onend = () => {
+    room.renderer.setAnimationLoop(null);
+    document.body.classList.remove("immersive");
+    // Not where it is disarmed: to leave the headset acknowledges no fault of the hand.
+    if (link.state !== "disarmed") link.say({ type: "disarm" });
+  };
+  try {
+    await room.renderer.xr.setSession(session);
+  } catch (error) {
+    await session.end();
+    throw error;
+  }
+  document.body.classList.add("immersive");
+  room.renderer.xr.getReferenceSpace()?.addEventListener("reset", () => uplink.recentred());
+  room.renderer.setAnimationLoop((time, frame) => {
+    const space = room.renderer.xr.getReferenceSpace();
+    if (frame && space) uplink.frame(frame, space, time);
+    room.draw(uplink, performance.now());
+  });
 }
 
 function listenToKeys(uplink: Uplink): void {
@@ -101,23 +88,12 @@ function listenToKeys(uplink: Uplink): void {
   addEventListener("blur", () => (uplink.deadMan.keyHeld = false));
 }
 
-function refused(link: Link): void {
-  forget();
-  element<HTMLButtonElement>("enter").hidden = true;
-  askForCode(link.reason);
-}
-
 function describe(link: Link): void {
   if (link.connection === "refused") return;
   const { title, why, colour } = headline(link);
   say(title, why, colour);
   element("rig").textContent = link.rig;
+  if (link.rig) element("how-to-hold").textContent = `To move the robot, ${howToHold(link)}.`;
 }
 
-function say(title: string, why: string, colour = ""): void {
-  element("state").textContent = title;
-  element("state").style.color = colour;
-  element("cause").textContent = why;
-}
-
-void begin();
+void whenPaired(operate);

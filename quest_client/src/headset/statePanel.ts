@@ -1,7 +1,7 @@
 /** The state in plain words, the link and the recorder, on a plate in front of the operator. */
 
 import type { Link } from "../link/link";
-import { Board, plate } from "../scene/board";
+import { Board, FONT, plate } from "../scene/board";
 import { STATE_COLOURS } from "../scene/colours";
 
 const HEADLINES: Record<string, string> = {
@@ -18,27 +18,37 @@ export interface LocalFigures {
 /** What the operator should know first, and why it is so. */
 export function headline(link: Link): { title: string; why: string; colour: string } {
   if (link.connection === "refused") return { title: "Refused", why: link.reason, colour: STATE_COLOURS.lost };
-  if (link.connection !== "open") return { title: "No server", why: link.reason, colour: STATE_COLOURS.lost };
+  if (link.connection !== "open") return { title: "No server", why: link.freshRefusal || link.reason, colour: STATE_COLOURS.lost };
+  if (link.freshRefusal) return { title: HEADLINES[link.state] ?? link.state, why: link.freshRefusal, colour: STATE_COLOURS.lost };
+  if (link.mustAcknowledge) {
+    return { title: "Robot hand in fault", why: `${link.cause}: push Disarm, then Arm`, colour: STATE_COLOURS.lost };
+  }
   const why = link.slow ? "the link is slow: waiting for the server" : link.holdReason || link.cause;
   return { title: HEADLINES[link.state] ?? link.state, why, colour: STATE_COLOURS[link.state] };
 }
 
+/** How this operator lets the robot follow: by the hand that is free, and where none is, without a gesture. */
+export function howToHold(link: Pick<Link, "bothHands" | "drivenHand">): string {
+  if (link.bothHands) return "hold space bar, pedal or controller; both hands drive";
+  return `hold a pinch of ${link.drivenHand === "right" ? "left" : "right"} thumb and middle finger`;
+}
+
 export class StatePanel {
-  readonly board = new Board(0.46, 0.305);
+  readonly board = new Board(0.46, 0.33);
 
   show(link: Link, local: LocalFigures): void {
     const head = headline(link);
-    const lines = [recorderLine(link), ...linkLines(link, local)];
+    const lines = [recorderLine(link), `To move: ${howToHold(link)}`, ...linkLines(link, local)];
     this.board.draw(JSON.stringify([head, lines]), (context, width, height) => {
       plate(context, width, height, "rgba(15,18,22,0.86)");
       context.textBaseline = "top";
       context.fillStyle = head.colour;
-      context.font = "300 76px system-ui, sans-serif";
+      context.font = `72px ${FONT}`;
       context.fillText(head.title, 44, 36, width - 88);
       context.fillStyle = "#aab4bf";
-      context.font = "34px system-ui, sans-serif";
+      context.font = `34px ${FONT}`;
       context.fillText(head.why, 46, 130, width - 92);
-      context.font = "30px system-ui, sans-serif";
+      context.font = `30px ${FONT}`;
       lines.forEach((line, row) => {
         context.fillStyle = row === 0 && link.recorder?.state === "recording" ? "#e0705b" : "#8a94a0";
         context.fillText(line, 46, 220 + 54 * row, width - 92);
@@ -50,10 +60,14 @@ export class StatePanel {
 function recorderLine(link: Link): string {
   const status = link.recorder;
   if (!status) return "Recorder: no word yet";
-  if (status.state === "recording") return `Recording ${status.session.split("/").pop() ?? ""}${sessionFigures(link)}`;
+  if (status.state === "recording") return `Recording ${sessionName(status.session)}${sessionFigures(link)}`;
   if (status.state === "failed") return `Recorder failed: ${status.message}`;
-  const last = status.last_sealed.split("/").pop();
+  const last = sessionName(status.last_sealed);
   return status.state === "sealing" ? "Sealing the session" : `Recorder ready${last ? `, last ${last}` : ""}`;
+}
+
+function sessionName(path: string): string {
+  return (path.split("/").pop() ?? "").replace(/\.rec$/, "");
 }
 
 /** How long, how large, and what room is left. */

@@ -4,21 +4,33 @@ import { decodeDisplayFrame, type DisplayFrame } from "../protocol/displayFrame"
 import type { Ack, CalibrationProgress, FromDesk, FromOperator, FromServer, RecorderStatus, StatusReport } from "../protocol/messages";
 import type { FromWorker, ToWorker } from "./workerMessages";
 
+/** How long a refusal is told before the state's own words come back. */
+const REFUSAL_MS = 6000;
+
 export type Connection = "connecting" | "open" | "lost" | "refused";
 
 export class Link {
   connection: Connection = "connecting";
   reason = "";
+  /** Why the socket closed last. */
+  closeCode = 0;
   state = "disarmed";
   cause = "not armed yet";
   drivenHand: "left" | "right" = "right";
+  /** Both of the operator's hands drive a robot hand each, so neither is free for a gesture. */
+  bothHands = false;
   rig = "";
   ack: Ack | null = null;
   recorder: RecorderStatus | null = null;
   report: StatusReport | null = null;
   calibration: CalibrationProgress | null = null;
   picture: DisplayFrame | null = null;
-  refusal = "";
+  /** Label of the mark that is open, on whatever page it was begun. */
+  marking = "";
+  /** The session stopped last waits for a verdict. */
+  unjudged = false;
+  private refusal = "";
+  private refusedAtMs = -Infinity;
   /** Why this page does not let the operator's hold count; empty where it does. */
   holdReason = "";
   sent = 0;
@@ -30,10 +42,25 @@ export class Link {
   onTrace: (frames: ArrayBuffer) => void = () => {};
   private readonly worker = new Worker(new URL("./linkWorker.ts", import.meta.url), { type: "module" });
 
-  constructor(path: "/ws/operator" | "/ws/desk", token: string) {
+  constructor() {
+    this.worker.onerror = () => this.become("lost", "a part of this page did not start: reload the page");
     this.worker.onmessage = (event: MessageEvent<FromWorker>) => this.hear(event.data);
+  }
+
+  /** Connect, and again whenever the connection is lost; to be called when everything that listens stands. */
+  open(path: "/ws/operator" | "/ws/desk", token: string): void {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.order({ kind: "open", url: `${scheme}://${location.host}${path}`, token, watch: path === "/ws/operator" });
+  }
+
+  /** What the server refused just now, or what could not be sent. */
+  get freshRefusal(): string {
+    return performance.now() - this.refusedAtMs < REFUSAL_MS ? this.refusal : "";
+  }
+
+  /** A robot hand is in FAULT: a person must disarm before anybody can arm. */
+  get mustAcknowledge(): boolean {
+    return this.state === "disarmed" && (this.report?.hand_state.includes("FAULT") ?? false);
   }
 
   say(message: FromOperator | FromDesk): void {
@@ -61,6 +88,8 @@ export class Link {
         break;
       case "closed":
         this.state = "disarmed";
+        this.calibration = null;
+        this.closeCode = told.code;
         this.become(told.final ? "refused" : "lost", told.reason || "the server does not answer; trying again");
         break;
       case "news":
@@ -90,15 +119,22 @@ export class Link {
   private remember(message: FromServer): void {
     if (message.type === "hello") {
       this.drivenHand = message.driven_hand;
+      this.bothHands = message.both_hands;
       this.rig = message.rig;
       this.state = message.state;
     } else if (message.type === "ack" || message.type === "state") {
       this.state = message.state;
       this.cause = message.reason;
       if (message.type === "ack") this.ack = message;
-    } else if (message.type === "recorder") this.recorder = message.status;
-    else if (message.type === "status") this.report = message.report;
+    } else if (message.type === "recorder") {
+      this.recorder = message.status;
+      this.marking = message.marking;
+      this.unjudged = message.unjudged;
+    } else if (message.type === "status") this.report = message.report;
     else if (message.type === "calibration") this.calibration = message;
-    else if (message.type === "refused") this.refusal = message.reason;
+    else if (message.type === "refused") {
+      this.refusal = message.reason;
+      this.refusedAtMs = performance.now();
+    }
   }
 }

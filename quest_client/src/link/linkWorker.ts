@@ -1,18 +1,21 @@
 /** The socket lives here, so that rendering never delays a pose, an ack or the answer to a clock question. */
 
 import { PROTOCOL, TOKEN_PREFIX, type FromServer } from "../protocol/messages";
+import { nextStep } from "./afterClose";
 import { PoseWindow } from "./poseWindow";
 import { SentFrames } from "./sentFrames";
+import { UnheardOrder } from "./unheardOrder";
 import type { FromWorker, ToWorker } from "./workerMessages";
 
-const RETRY_MS = 500;
 const REPORT_MS = 200;
-/** Close codes from here on are the application's refusals; to ask again would not help. */
-const FIRST_REFUSAL = 4400;
 
 const poses = new PoseWindow();
 const sent = new SentFrames();
+const unheard = new UnheardOrder();
 let socket: WebSocket | null = null;
+/** The server said hello on this socket: whatever is said now is heard. */
+let greeted = false;
+let everGreeted = false;
 let wanted: Extract<ToWorker, { kind: "open" }> | null = null;
 
 const tell = (message: FromWorker, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
@@ -30,9 +33,10 @@ function connect(): void {
 
 function lost(event: CloseEvent): void {
   socket = null;
-  const final = event.code >= FIRST_REFUSAL;
-  tell({ kind: "closed", code: event.code, reason: event.reason, final });
-  if (!final && wanted) setTimeout(connect, RETRY_MS);
+  greeted = false;
+  const retryMs = nextStep(event.code, everGreeted);
+  tell({ kind: "closed", code: event.code, reason: event.reason, final: retryMs === null });
+  if (retryMs !== null) setTimeout(connect, retryMs);
 }
 
 function hear(text: string): void {
@@ -42,11 +46,21 @@ function hear(text: string): void {
     return;
   }
   if (message.type === "hello") {
+    greeted = everGreeted = true;
     tell({ kind: "open" });
+    if (unheard.order) socket?.send(JSON.stringify(unheard.order));
     if (wanted?.watch) socket?.send(JSON.stringify({ type: "watch" }));
   }
+  if (message.type === "state") unheard.heard();
   if (message.type === "ack") sendPose(poses.acknowledge(message.seq));
   tell({ kind: "news", message });
+}
+
+function say(message: Extract<ToWorker, { kind: "say" }>["message"]): void {
+  unheard.note(message);
+  if (greeted) socket?.send(JSON.stringify(message));
+  const words = greeted ? "" : unheard.wordsFor(message);
+  if (words) tell({ kind: "news", message: { type: "refused", reason: words } });
 }
 
 function show(frame: ArrayBuffer): void {
@@ -68,13 +82,10 @@ self.onmessage = (event: MessageEvent<ToWorker>) => {
   } else if (order.kind === "pose") {
     if (ready) sendPose(poses.offer(order.frame));
   } else if (order.kind === "say") {
-    if (ready) socket?.send(JSON.stringify(order.message));
-  } else if (order.kind === "trace") {
+    say(order.message);
+  } else {
     const frames = sent.inOrder();
     tell({ kind: "trace", frames }, [frames]);
-  } else {
-    wanted = null;
-    socket?.close();
   }
 };
 

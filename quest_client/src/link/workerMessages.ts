@@ -6,8 +6,7 @@ export type ToWorker =
   | { kind: "open"; url: string; token: string; watch: boolean }
   | { kind: "pose"; frame: ArrayBuffer }
   | { kind: "say"; message: FromOperator | FromDesk }
-  | { kind: "trace" }
-  | { kind: "close" };
+  | { kind: "trace" };
 
 export type FromWorker =
   | { kind: "open" }

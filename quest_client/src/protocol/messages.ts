@@ -15,6 +15,7 @@ export const N_TAXELS = 368;
 export const CLOSE_TOKEN = 4401;
 export const CLOSE_ORIGIN = 4403;
 export const CLOSE_SEAT = 4409;
+export const CLOSE_REPLACED = 4410;
 
 export const Flag = { LEFT_VALID: 1, RIGHT_VALID: 2, VISIBLE: 4, CLUTCH_LEFT: 8, CLUTCH_RIGHT: 16, EMERGENCY_STOP: 32 } as const;
 export const DisplayFlag = { MEASURED: 1, COMMANDED: 2, SKIN: 4, SKIN_STALE: 8 } as const;
@@ -32,6 +33,11 @@ export interface Disarm {
 /** Operator: everything off, now. */
 export interface EmergencyStop {
   type: "emergency_stop";
+}
+
+/** Operator: my view has another origin. Releases until every dead-man, the desk's too, was let go. */
+export interface Recentred {
+  type: "recentred";
 }
 
 /** Operator: answer to a ping, with the client's monotonic clock in ms. */
@@ -145,12 +151,15 @@ export interface RecorderStatus {
   wal_bytes: number;
   message: string;
   last_sealed: string;
+  rejected: number;
 }
 
 /** Server: what the recorder is doing. */
 export interface Recorder {
   type: "recorder";
   status: RecorderStatus;
+  marking: string;
+  unjudged: boolean;
 }
 
 /** One report; the desk page gets it twice a second, a program reads it as JSON from /api/status. */
@@ -218,6 +227,6 @@ export interface Refused {
   reason: string;
 }
 
-export type FromOperator = Arm | Disarm | EmergencyStop | Pong | Watch | Zero | StartRecording | StopRecording | Mark | Keep | Discard | ChooseOperator | Calibrate | StopCalibrating;
+export type FromOperator = Arm | Disarm | EmergencyStop | Recentred | Pong | Watch | Zero | StartRecording | StopRecording | Mark | Keep | Discard | ChooseOperator | Calibrate | StopCalibrating;
 export type FromDesk = DeadMan | Disarm | EmergencyStop | Zero | StartRecording | StopRecording | Mark | Keep | Discard | ChooseOperator | Calibrate | StopCalibrating;
 export type FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | CalibrationProgress | Refused;

@@ -1,8 +1,12 @@
 /** A plate in the room that is drawn like a page: text, or one button. */
 
-import { CanvasTexture, LinearFilter, Mesh, MeshBasicMaterial, PlaneGeometry, SRGBColorSpace } from "three";
+import { CanvasTexture, Mesh, MeshBasicMaterial, PlaneGeometry, SRGBColorSpace } from "three";
 
+/** As `style.css` has it: fonts of the headset and of desks, quiet and narrow. */
+export const FONT = 'Inter, Roboto, "Segoe UI", "Helvetica Neue", "Liberation Sans", Arial, sans-serif';
 const PIXELS_PER_M = 2000;
+/** Plates are seen at a slant: text stays readable. */
+const ANISOTROPY = 8;
 
 export class Board {
   readonly mesh: Mesh;
@@ -18,7 +22,7 @@ export class Board {
     this.canvas.height = Math.round(heightM * PIXELS_PER_M);
     this.texture = new CanvasTexture(this.canvas);
     this.texture.colorSpace = SRGBColorSpace;
-    this.texture.minFilter = LinearFilter;
+    this.texture.anisotropy = ANISOTROPY;
     const look = new MeshBasicMaterial({ map: this.texture, transparent: true, depthWrite: false });
     this.mesh = new Mesh(new PlaneGeometry(widthM, heightM), look);
   }

@@ -7,6 +7,8 @@ export const COMMANDED = 0x7fb2d9;
 export const LIMIT = 0xe08a5b;
 export const HUMAN = 0xb9c4d0;
 export const TAXEL_REST = 0x2b5d7d;
+/** A touch that can just be told from noise. */
+export const TAXEL_FAINT = 0x8a6238;
 export const TAXEL_TOUCHED = 0xffb454;
 export const STATE_COLOURS: Record<string, string> = {
   disarmed: "#8a94a0",

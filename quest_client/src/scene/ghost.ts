@@ -18,7 +18,7 @@ export class Ghost {
 
   constructor(
     drawing: HandDrawing,
-    private readonly stand: Vector3,
+    private stand: Vector3,
   ) {
     this.measured = new RobotHand(drawing, "measured");
     this.commanded = new RobotHand(drawing, "commanded");
@@ -27,6 +27,12 @@ export class Ghost {
     this.group.add(this.measured.group, this.commanded.group, this.skin.mesh);
     this.group.position.copy(stand);
     this.group.quaternion.copy(WORLD_TO_XR).multiply(FINGERS_FORWARD);
+  }
+
+  /** Stand elsewhere from now on. */
+  moveTo(stand: Vector3): void {
+    this.group.position.add(stand).sub(this.stand);
+    this.stand = stand;
   }
 
   show(picture: DisplayFrame): void {

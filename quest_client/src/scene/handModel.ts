@@ -42,6 +42,20 @@ export function linkMatrices(drawing: HandDrawing, angles: ArrayLike<number>, ou
   return out;
 }
 
+/** As `TIP_RADIUS_M` of skin_teleop/hand.py. */
+const BARE_TIP_M = 0.012;
+
+/** Half extents of a fingertip in its link's axes, m: those of the curved pad that it wears, else of the bare ball. */
+export function tipHalfExtents(drawing: HandDrawing, finger: number): Triple {
+  const tip = drawing.tip_xyz_m[finger];
+  const half: Triple = [BARE_TIP_M, BARE_TIP_M, BARE_TIP_M];
+  drawing.taxel_xyz_m.forEach((taxel, k) => {
+    if (drawing.taxel_link[k] !== 4 * finger + 3 || !drawing.pad_names[drawing.taxel_pad[k]].endsWith("aftc")) return;
+    half.forEach((most, axis) => (half[axis] = Math.max(most, Math.abs(taxel[axis] - tip[axis]))));
+  });
+  return half;
+}
+
 /** Joints within this of a limit are drawn in the colour of limits, rad. */
 const NEAR_LIMIT_RAD = 0.03;
 

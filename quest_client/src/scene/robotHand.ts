@@ -1,15 +1,13 @@
-/** The Allegro hand as rounded boxes: solid where it is measured, a thin outline where it is commanded. */
+/** The Allegro hand as rounded boxes: solid where it is measured, a rim of light where it is commanded. */
 
-import { Group, Matrix4, Mesh, MeshBasicMaterial, MeshLambertMaterial, SphereGeometry, type Material } from "three";
+import { BackSide, Group, Matrix4, Mesh, MeshBasicMaterial, MeshLambertMaterial, SphereGeometry, Vector3, type Material } from "three";
 import { RoundedBoxGeometry } from "three/addons/geometries/RoundedBoxGeometry.js";
 import { COMMANDED, LIMIT, LINK, PALM } from "./colours";
-import { atLimit, linkMatrices, type HandDrawing } from "./handModel";
+import { atLimit, linkMatrices, tipHalfExtents, type HandDrawing } from "./handModel";
 
 export type Layer = "measured" | "commanded";
-/** The commanded layer is a little larger, so that both are seen where they agree. */
-const OUTLINE = 1.06;
-/** As `TIP_RADIUS_M` of skin_teleop/hand.py. */
-const TIP_RADIUS_M = 0.012;
+/** The commanded layer is larger by this on every side, m, so that both are seen where they agree. */
+const RIM_M = 0.0015;
 
 export class RobotHand {
   readonly group = new Group();
@@ -35,9 +33,10 @@ export class RobotHand {
       this.group.add(mesh);
     }
     drawing.tip_xyz_m.forEach((tip, finger) => {
-      const mesh = new Mesh(new SphereGeometry(TIP_RADIUS_M, 20, 14), this.usual);
+      const mesh = new Mesh(new SphereGeometry(1, 20, 14), this.usual);
       mesh.matrixAutoUpdate = false;
-      this.tips.push({ mesh, link: 4 * finger + 3, at: new Matrix4().makeTranslation(...tip) });
+      const at = new Matrix4().makeTranslation(...tip).scale(new Vector3(...tipHalfExtents(drawing, finger)).addScalar(rim(layer)));
+      this.tips.push({ mesh, link: 4 * finger + 3, at });
       this.group.add(mesh);
     });
     this.pose(new Float32Array(16));
@@ -55,12 +54,16 @@ export class RobotHand {
 }
 
 function box(size: [number, number, number], look: Material, layer: Layer): Mesh {
-  const grown = layer === "commanded" ? OUTLINE : 1;
-  const [x, y, z] = size.map((side) => side * grown);
+  const [x, y, z] = size.map((side) => side + 2 * rim(layer));
   return new Mesh(new RoundedBoxGeometry(x, y, z, 3, Math.min(0.007, x / 3, y / 3, z / 3)), look);
+}
+
+function rim(layer: Layer): number {
+  return layer === "commanded" ? RIM_M : 0;
 }
 
 function material(layer: Layer, color: number): Material {
   if (layer === "measured") return new MeshLambertMaterial({ color });
-  return new MeshBasicMaterial({ color, transparent: true, opacity: 0.16, depthWrite: false });
+  // The far side only: where both hands agree just a rim is seen, where they differ a pale hand.
+  return new MeshBasicMaterial({ color, transparent: true, opacity: 0.3, depthWrite: false, side: BackSide });
 }

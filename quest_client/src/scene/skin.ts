@@ -2,12 +2,13 @@
 
 import { Color, IcosahedronGeometry, InstancedMesh, Matrix4, MeshBasicMaterial, Vector3 } from "three";
 import { N_TAXELS } from "../protocol/messages";
-import { TAXEL_REST, TAXEL_TOUCHED } from "./colours";
+import { TAXEL_FAINT, TAXEL_REST, TAXEL_TOUCHED } from "./colours";
 import type { HandDrawing } from "./handModel";
 
 /** Changes of flux (raw counts) below this are noise. */
 export const NOISE_COUNTS = 60;
-const FULL_COUNTS = 2500;
+/** Beyond the noise, changes of this or more are drawn at full size. */
+export const FULL_COUNTS = 2500;
 const REST_RADIUS_M = 0.0009;
 const TOUCHED_RADIUS_M = 0.0026;
 const SHEAR_M = 0.004;
@@ -28,12 +29,15 @@ export function padStrengths(drawing: HandDrawing, touch: Int16Array): Float32Ar
 }
 
 export class Skin {
-  readonly mesh = new InstancedMesh(new IcosahedronGeometry(1, 1), new MeshBasicMaterial(), N_TAXELS);
+  readonly mesh = new InstancedMesh(new IcosahedronGeometry(1, 1), new MeshBasicMaterial({ transparent: true }), N_TAXELS);
   private readonly rest = new Color(TAXEL_REST);
+  private readonly faint = new Color(TAXEL_FAINT);
   private readonly touched = new Color(TAXEL_TOUCHED);
 
   constructor(private readonly drawing: HandDrawing) {
     this.mesh.frustumCulled = false;
+    // After the commanded hand, which would veil them.
+    this.mesh.renderOrder = 1;
   }
 
   /** Draw a picture of touch ((368, 3) raw counts against rest) on links posed in the palm frame. */
@@ -48,7 +52,7 @@ export class Skin {
       if (link >= 0) place.applyMatrix4(links[link]);
       const radius = REST_RADIUS_M + TOUCHED_RADIUS_M * Math.sqrt(pressed);
       this.mesh.setMatrixAt(k, matrix.makeScale(radius, radius, radius).setPosition(place));
-      this.mesh.setColorAt(k, color.lerpColors(this.rest, this.touched, Math.sqrt(pressed)));
+      this.mesh.setColorAt(k, pressed > 0 ? color.lerpColors(this.faint, this.touched, Math.sqrt(pressed)) : this.rest);
     }
     this.mesh.instanceMatrix.needsUpdate = true;
     if (this.mesh.instanceColor) this.mesh.instanceColor.needsUpdate = true;

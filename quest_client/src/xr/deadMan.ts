@@ -1,10 +1,12 @@
 /**
  * The dead-man: a hold of the hand that does not drive. A pinch of thumb and middle finger counts, never the index
  * pinch and never one with the palm towards the face, because the headset's system uses those. A controller's squeeze
- * in that hand and the space bar (or a pedal that types it) count too.
+ * in that hand and the space bar (or a pedal that types it) count too. Where both hands drive, no pinch counts: what a
+ * hand does is meant for its robot hand; there the squeeze of any controller is a hold.
  */
 
-import { INDEX_TIP, LEFT, MIDDLE_TIP, RIGHT, THUMB_TIP, WRIST, type HandReader, type Side } from "./hands";
+import { INDEX_TIP, MIDDLE_TIP, THUMB_TIP, WRIST, type FreeHand, type HandReader, type Side } from "./hands";
+import { controllers, pressedOn } from "./controllers";
 
 const CLOSE_M = 0.02;
 const OPEN_M = 0.035;
@@ -30,10 +32,9 @@ export class DeadMan {
   }
 
   /** Whether the hold is on in this frame. */
-  held(hands: HandReader, driven: Side, face: DOMPointReadOnly | null, sources: Iterable<XRInputSource>): boolean {
-    const other: Side = driven === RIGHT ? LEFT : RIGHT;
-    this.pinched = hands.valid[other] && this.pinches(hands, other, face);
-    const held = this.pinched || this.keyHeld || squeezes(sources, other === LEFT ? "left" : "right");
+  held(hands: HandReader, free: FreeHand, face: DOMPointReadOnly | null, sources: Iterable<XRInputSource>): boolean {
+    this.pinched = free !== null && hands.valid[free] && this.pinches(hands, free, face);
+    const held = this.pinched || this.keyHeld || pressedOn(controllers(sources, free), SQUEEZE_BUTTON);
     if (!held) this.mustLetGo = false;
     return held && !this.mustLetGo;
   }
@@ -45,14 +46,6 @@ export class DeadMan {
     if (this.pinched) return middle < OPEN_M;
     return middle < CLOSE_M && middle < index && !facesPalm(hands, side, face);
   }
-}
-
-function squeezes(sources: Iterable<XRInputSource>, handedness: XRHandedness): boolean {
-  for (const source of sources) {
-    const squeeze = source.hand ? undefined : source.gamepad?.buttons[SQUEEZE_BUTTON];
-    if (source.handedness === handedness && squeeze?.pressed) return true;
-  }
-  return false;
 }
 
 /** Whether the palm (the wrist's -Y in WebXR) is turned towards the face. */

@@ -6,6 +6,8 @@ import { FLOATS_PER_HAND } from "../protocol/poseFrame";
 export const LEFT = 0;
 export const RIGHT = 1;
 export type Side = typeof LEFT | typeof RIGHT;
+/** The hand that does not drive and may make gestures; null where both drive. */
+export type FreeHand = Side | null;
 export const WRIST = 0;
 export const THUMB_TIP = 4;
 export const INDEX_TIP = 9;

@@ -1,9 +1,10 @@
 /**
  * A mark without a button: while the hold's pinch is on, the index finger joins it for a moment. With a controller in
- * that hand, its lower face button (X or A) marks.
+ * that hand, its lower face button (X or A) marks; where both hands drive, that of any controller, and no gesture does.
  */
 
-import { INDEX_TIP, LEFT, RIGHT, THUMB_TIP, type HandReader, type Side } from "./hands";
+import { controllers, pressedOn } from "./controllers";
+import { INDEX_TIP, THUMB_TIP, type FreeHand, type HandReader, type Side } from "./hands";
 
 const CLOSE_M = 0.02;
 const OPEN_M = 0.035;
@@ -16,10 +17,10 @@ export class MarkGesture {
   private down = true;
   private buttonDown = false;
 
-  /** Whether a mark is made in this frame; `pinching`: the hold is a pinch of the hand that does not drive. */
-  made(hands: HandReader, driven: Side, pinching: boolean, sources: Iterable<XRInputSource>, nowMs: number): boolean {
-    const other: Side = driven === RIGHT ? LEFT : RIGHT;
-    return [this.joins(hands, other, pinching, nowMs), this.pressed(sources, other)].includes(true);
+  /** Whether a mark is made in this frame; `pinching`: the hold is a pinch of the free hand. */
+  made(hands: HandReader, free: FreeHand, pinching: boolean, sources: Iterable<XRInputSource>, nowMs: number): boolean {
+    const joins = free !== null && this.joins(hands, free, pinching, nowMs);
+    return [joins, this.pressed(sources, free)].includes(true);
   }
 
   private joins(hands: HandReader, side: Side, pinching: boolean, nowMs: number): boolean {
@@ -37,13 +38,9 @@ export class MarkGesture {
     return settled && this.down && !before;
   }
 
-  private pressed(sources: Iterable<XRInputSource>, side: Side): boolean {
+  private pressed(sources: Iterable<XRInputSource>, free: FreeHand): boolean {
     const before = this.buttonDown;
-    this.buttonDown = false;
-    for (const source of sources) {
-      if (source.hand || source.handedness !== (side === LEFT ? "left" : "right")) continue;
-      this.buttonDown = source.gamepad?.buttons[FACE_BUTTON]?.pressed ?? false;
-    }
+    this.buttonDown = pressedOn(controllers(sources, free), FACE_BUTTON);
     return this.buttonDown && !before;
   }
 }
