@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dataset_tools.checks.finding import counted
 from encoder.checkpoint import EncoderConfig
 from encoder.probe import PROTOCOL
 
@@ -25,7 +26,7 @@ pretrained from scratch by skin_teleop. No weights of the paper's release are us
 | data | {origin} |
 
 ## Data
-SHA-256 of what the encoder saw of each session:
+SHA-256 of what the encoder saw of each session, in this run and in those it extends:
 
 {sessions}
 
@@ -44,11 +45,16 @@ _SIMULATED_LIMITS = (
     "All numbers come from a simulated skin. Held-out moments belong to recordings that were also trained on, so they "
     "show neither new objects nor a real skin, and are not comparable with figures measured on hardware."
 )
+_MIXED_LIMITS = (
+    "Trained on simulated and on recorded sessions. Forces are known in the simulated ones only: nothing here says how "
+    "good the encoder is on a real skin."
+)
 _REAL_LIMITS = "Recorded on a real skin without known forces: nothing here says how good the encoder is."
 
 
 def model_card(config: EncoderConfig, probe: ProbeTable | None, skipped: str, alarms: Sequence[str] = ()) -> str:
     """README.md of a run folder."""
+    origin, limits = _origin(config)
     return _CARD.format(
         preset=config.preset,
         window_frames=config.window_frames,
@@ -67,11 +73,21 @@ def model_card(config: EncoderConfig, probe: ProbeTable | None, skipped: str, al
         chosen_by=config.chosen_by,
         layout=config.layout,
         geometry=config.geometry,
-        origin="simulated" if config.simulated else "recorded on hardware",
+        origin=origin,
         sessions="\n".join(f"- `{name}`: `{digest}`" for name, digest in config.data_fingerprints.items()),
         probe=_probe_text(probe) if probe else f"Not done: {skipped}.",
-        limits=_SIMULATED_LIMITS if config.simulated else _REAL_LIMITS,
+        limits=limits,
     )
+
+
+def _origin(config: EncoderConfig) -> tuple[str, str]:
+    """Where the data comes from, and what that does not show."""
+    simulated, recorded = config.seen_simulated, len(config.data_fingerprints) - config.seen_simulated
+    if simulated and recorded:
+        return f"mixed: {counted(simulated, 'session')} simulated, {recorded} recorded on hardware", _MIXED_LIMITS
+    if config.simulated:
+        return f"simulated ({counted(simulated, 'session')})", _SIMULATED_LIMITS
+    return f"recorded on hardware ({counted(recorded, 'session')})", _REAL_LIMITS
 
 
 def _probe_text(probe: ProbeTable) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -21,9 +22,12 @@ from encoder.run_folder import MODEL_FILE, write_atomically
 from encoder.session_data import RATE_HZ, TactileRecording
 from encoder.windows import WINDOW_FRAMES, TactileWindows
 from skin_teleop.errors import ConfigError, SessionError
+from skin_teleop.skin_layout import GEOMETRIES, TABLES
 
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
+WIDEST, DEEPEST, MOST_HEADS = 2048, 64, 32
+"""More than twice the largest preset in every direction; a file of strangers must not ask for all of the memory."""
 
 
 class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +43,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int
     seed: int
     simulated: bool
+    """Whether every session was simulated."""
     data_fingerprints: dict[str, str]
     bf16: bool
     rate_hz: int = RATE_HZ
@@ -48,9 +53,16 @@ class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     extends: str = ""
     steps_before: int = 0
     core_s: float = 0.0
-    """Core seconds of training in the call that finished the run; 0 where nobody measured."""
+    """Core seconds of training (of rank 0), over all calls and the runs that this one extends; 0 if not measured."""
     augment: bool = False
     """Whether windows were shown as other skins would have felt them."""
+    simulated_sessions: int = 0
+    """How many of the sessions were simulated, where not all of them were."""
+
+    @property
+    def seen_simulated(self) -> int:
+        """How many of the sessions were simulated."""
+        return len(self.data_fingerprints) if self.simulated else self.simulated_sessions
 
 
 def save_encoder(folder: Path, encoder: SparshSkinEncoder, config: EncoderConfig) -> None:
@@ -85,7 +97,21 @@ def load_config(folder: str | Path) -> EncoderConfig:
             found=f"{config.window_frames} frames at {config.rate_hz} Hz, {config.channels} channels",
             allowed=f"{WINDOW_FRAMES} frames at {RATE_HZ} Hz, {CHANNELS} channels",
         )
+    _check_size(config.size, path)
+    for name, found, allowed in (("geometry", config.geometry, GEOMETRIES), ("layout", config.layout, TABLES)):
+        if found not in allowed:
+            raise ConfigError(f"{path} names a {name}", found=found[:80], allowed=", ".join(allowed))
     return config
+
+
+def _check_size(size: EncoderSize, path: Path) -> None:
+    bounded = 1 <= size.width <= WIDEST and 1 <= size.depth <= DEEPEST and 1 <= size.heads <= MOST_HEADS
+    if not bounded or size.width % 2 or size.width % size.heads:
+        raise ConfigError(
+            f"{path} describes a size",
+            found=f"width {size.width}, {size.depth} blocks, {size.heads} heads",
+            allowed=f"an even width up to {WIDEST} that the heads divide, up to {DEEPEST} blocks, {MOST_HEADS} heads",
+        )
 
 
 def windows_for(config: EncoderConfig, recordings: Sequence[TactileRecording], *, split: bool = True) -> TactileWindows:
@@ -110,10 +136,30 @@ def load_encoder(path: str | Path) -> SparshSkinEncoder:
         encoder, config = _load_release(Path(path))
         return _frozen(encoder, config)
     config = load_config(path)
+    _check_shapes(Path(path) / MODEL_FILE, config.size)
     encoder = SparshSkinEncoder(config.size)
     _fill(encoder, lambda: load_file(Path(path) / MODEL_FILE), path)
     card = Path(path) / CARD_FILE
     return _frozen(encoder, config, card.read_text() if card.is_file() else "")
+
+
+def _check_shapes(path: Path, size: EncoderSize) -> None:
+    """Compare the file's header with the encoder that is described, before any weight takes memory."""
+    with torch.device("meta"):
+        wanted = {name: list(tensor.shape) for name, tensor in SparshSkinEncoder(size).state_dict().items()}
+    try:
+        with safe_open(path, "pt") as file:
+            found = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"the encoder in {path.parent} cannot be loaded", found=str(error)) from error
+    different = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if different:
+        name = different[0]
+        raise ConfigError(
+            f"the encoder in {path.parent} cannot be loaded: {MODEL_FILE} is not of the size that {CONFIG_FILE} says",
+            found=f"{name} {found.get(name, 'absent')} and {len(different) - 1} others that differ",
+            allowed=f"{name} {wanted.get(name, 'absent')}",
+        )
 
 
 def _load_release(path: Path) -> tuple[SparshSkinEncoder, EncoderConfig]:

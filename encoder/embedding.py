@@ -36,6 +36,7 @@ def embed(encoder: SparshSkinEncoder, windows: TactileWindows) -> Embeddings:
     """Embed every window; ask for windows without a split to have those that straddle two parts as well."""
     rows = np.arange(len(windows))
     with torch.no_grad():
-        features = encoder_features(encoder, windows, rows).astype(np.float32)  # (n, 19 d)
+        _, last = encoder_features(encoder, windows, rows)
+        features = last.astype(np.float32)  # (n, 19 d)
     tokens = features.reshape(len(rows), len(skin_layout().pads) + 1, -1)
     return Embeddings(windows.last_frame_ns(rows), tokens[:, :-1], tokens[:, -1])

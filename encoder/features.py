@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from encoder.model import SparshSkinEncoder
 from encoder.windows import TactileWindows
@@ -14,18 +15,33 @@ _BATCH = 32
 
 
 @torch.no_grad()
-def encoder_features(encoder: SparshSkinEncoder, windows: TactileWindows, rows: Array) -> Array:
-    """(n, 19 d) float64: mean patch token of each of the 18 pads, then the summary token."""
+def encoder_features(encoder: SparshSkinEncoder, windows: TactileWindows, rows: Array) -> list[Array]:
+    """(n, 18 d) mean token of each pad before the first block; (n, 19 d) after the last one, with the summary; float64.
+
+    Several layers are read, as is usual for frozen features (DINOv2, arXiv 2304.07193, section 7.1): the first still
+    tells linearly how much was felt, the last what it means.
+    """
     was_training = encoder.training
     encoder.eval()
     parts = []
     for first in range(0, len(rows), _BATCH):
         batch = windows.gather(rows[first : first + _BATCH])
-        tokens = encoder(batch.flux, batch.position_m, batch.valid)
-        pads = [tokens.patches[:, encoder.tokens.pad == pad.index].mean(1) for pad in skin_layout().pads]
-        parts.append(torch.cat([*pads, tokens.summary], -1).double().numpy())
+        folded = encoder.fold(batch.flux, batch.position_m, batch.valid)
+        tokens = encoder.encode(folded)
+        layers = [_mean_of_pads(encoder, of_layer) for of_layer in (encoder.patches(folded), tokens.patches)]
+        parts.append((layers[0], torch.cat([layers[1], tokens.summary], -1)))
     encoder.train(was_training)
-    return np.concatenate(parts)
+    return [torch.cat(of_layer).double().numpy() for of_layer in zip(*parts, strict=True)]
+
+
+def frozen_features(encoder: SparshSkinEncoder, windows: TactileWindows, rows: Array) -> Array:
+    """(n, 37 d) both layers of `encoder_features` beside each other, for a reader that scales each feature itself."""
+    return np.concatenate(encoder_features(encoder, windows, rows), 1)
+
+
+def _mean_of_pads(encoder: SparshSkinEncoder, tokens: Tensor) -> Tensor:
+    """(B, 18 d) from tokens (B, N, d)."""
+    return torch.cat([tokens[:, encoder.tokens.pad == pad.index].mean(1) for pad in skin_layout().pads], -1)
 
 
 def raw_features(windows: TactileWindows, rows: Array) -> Array:

@@ -12,16 +12,24 @@ import numpy as np
 from drivers.uskin.baseline import RESTLESS_COUNTS
 from encoder.body import Body
 from encoder.checkpoint import load_config, load_encoder
-from encoder.session_data import FALLBACK_REST_S, RATE_HZ, passes_gate
-from encoder.streaming import Infer, StreamingEncoder, baseline_of_rest, torch_inference
+from encoder.joint_track import JointTrack
+from encoder.session_data import (
+    BRIDGED_TICKS,
+    FALLBACK_REST_S,
+    RATE_HZ,
+    TICK_NS,
+    missing_ticks,
+    passes_gate,
+    rest_baseline,
+    usable,
+)
+from encoder.streaming import Infer, StreamingEncoder, torch_inference
 from encoder.windows import WINDOW_FRAMES
-from skin_teleop.clock import NS_PER_S
 from skin_teleop.errors import ConfigError
 from skin_teleop.messages import EMBEDDING_SLOTS, N_TAXELS, SkinFrame
 from skin_teleop.rig import Rig
 from skin_teleop.transforms import Array
 
-TICK_NS = NS_PER_S // RATE_HZ
 REST_FRAMES = round(FALLBACK_REST_S * RATE_HZ)
 MOVING_SHARE = 0.02
 """Share of taxels that may move at rest: a broken one must not keep the encoder waiting for ever."""
@@ -84,16 +92,20 @@ class RestWatch:
     """Waits for the first 0.8 s in which nothing touches the skin."""
 
     def __init__(self) -> None:
-        self._frames: deque[Array] = deque(maxlen=REST_FRAMES)
+        self._frames: deque[tuple[Array, Array]] = deque(maxlen=REST_FRAMES)
 
-    def add(self, flux: Array) -> tuple[Array, Array] | None:
-        """Take raw counts (368, 3); baseline and known taxels once 80 frames in a row were at rest."""
-        self._frames.append(flux)
+    def add(self, flux: Array, age_ms: Array) -> tuple[Array, Array] | None:
+        """Take raw counts (368, 3) and ages (368,) ms; baseline and known taxels once 80 frames in a row were at rest.
+
+        A skin that is silent as a whole does not rest, else its held values would leave every taxel unknown for ever.
+        """
+        self._frames.append((flux, usable(flux, age_ms)))
         if len(self._frames) < REST_FRAMES:
             return None
-        frames = np.array(self._frames)  # (80, 368, 3)
+        frames, valid = (np.array(column) for column in zip(*self._frames))  # (80, 368, 3), (80, 368)
         moving = np.ptp(frames, axis=0).max(-1) > RESTLESS_COUNTS  # (368,)
-        return baseline_of_rest(frames) if moving.mean() <= MOVING_SHARE else None
+        speaks = valid.any(1).all()
+        return rest_baseline(frames, valid) if speaks and moving.mean() <= MOVING_SHARE else None
 
     def forget(self) -> None:
         """Begin anew after a hole in time."""
@@ -115,7 +127,7 @@ class LiveEncoder:
         self._encoder = encoder
         self._rest = RestWatch()
         self._stream = None if baseline is None else self._begin(baseline)
-        self._last_ns: int | None = None
+        self._last: SkinFrame | None = None
         self.frames = self.skipped = self.holes = 0
 
     @property
@@ -123,33 +135,45 @@ class LiveEncoder:
         """True until there is a baseline."""
         return self._stream is None
 
-    def take(self, frames: Sequence[SkinFrame], joint_rad: Array) -> Array | None:
-        """Take frames in order with the newest joints (16,) rad; summary (d,) of the window that the last one ends."""
-        full = [self._add(frame, joint_rad) for frame in frames]
-        if self._stream is None or not full or not full[-1]:
+    def take(self, frames: Sequence[SkinFrame], joints: JointTrack) -> Array | None:
+        """Take frames in order, with the joints so far; summary (d,) of the newest window, None where none ends now."""
+        windows = sum(self._add(frame, joints) for frame in frames)
+        if self._stream is None or not self._stream.full or not windows:
+            self.skipped += windows
             return None
-        self.skipped += sum(full) - 1
+        self.skipped += windows - 1
         return self._stream.embed()[0]
 
-    def _add(self, frame: SkinFrame, joint_rad: Array) -> bool:
-        if self._last_ns is not None and frame.t_mono <= self._last_ns:
-            return False
-        self._look_for_hole(frame.t_mono)
+    def _add(self, frame: SkinFrame, joints: JointTrack) -> int:
+        """Take one frame; how many windows it completes, with those that end at a missing tick before it."""
+        if self._last is not None and frame.t_mono <= self._last.t_mono:
+            return 0
+        ticks = [*self._missing_ticks(frame), (frame.t_mono, frame)]
+        self._last = frame
         self.frames += 1
-        if self._stream is not None:
-            return self._stream.add(frame.flux, joint_rad)
-        baseline = self._rest.add(frame.flux)
-        self._stream = None if baseline is None else self._begin(baseline)
-        return False
+        if self._stream is None:
+            baseline = self._rest.add(frame.flux, frame.age_ms)
+            self._stream = None if baseline is None else self._begin(baseline)
+            return 0
+        return sum(self._stream.add(at.flux, at.age_ms, joints.at(t_ns).position) for t_ns, at in ticks)
 
-    def _look_for_hole(self, t_mono: int) -> None:
-        """A window never reaches over a missing tick, as in training."""
-        if self._last_ns is not None and t_mono - self._last_ns > 1.5 * TICK_NS:
+    def _missing_ticks(self, frame: SkinFrame) -> list[tuple[int, SkinFrame]]:
+        """Times without a frame since the last one, each with the nearest frame, as on the grid of a recording.
+
+        Where too many are missing there is a hole, and no window reaches over it.
+        """
+        if self._last is None:
+            return []
+        last, first_ns = self._last, self._last.t_mono
+        missing = int(missing_ticks(frame.t_mono - first_ns))
+        if missing > BRIDGED_TICKS:
             self.holes += 1
             self._rest.forget()
             if self._stream is not None:
                 self._stream.forget()
-        self._last_ns = t_mono
+            return []
+        times_ns = [first_ns + k * TICK_NS for k in range(1, missing + 1)]
+        return [(t_ns, last if t_ns - first_ns <= frame.t_mono - t_ns else frame) for t_ns in times_ns]
 
     def _begin(self, baseline: tuple[Array, Array]) -> StreamingEncoder:
         return StreamingEncoder(self._encoder.infer, self._body, self._encoder.geometry, *baseline)

@@ -2,8 +2,9 @@
 
 After arXiv 2505.11420: ten frames of three magnetic and three position channels are folded into one token by a linear
 patch, followed by LayerNorm; a learned position and one of three pad-type vectors are added; one register token serves
-as summary. Pre-norm blocks with GELU MLPs of ratio 4, no LayerScale. Attention is torch's own, so that no CUDA-only
-package is needed.
+as summary. A pad's token goes without that LayerNorm: it takes away how strong a contact is, which the many tokens of
+a pad's taxels still tell together, but a single one does not. Pre-norm blocks with GELU MLPs of ratio 4, no LayerScale.
+Attention is torch's own, so that no CUDA-only package is needed.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class SparshSkinEncoder(nn.Module, HubModel):
         self.tokens = TokenTable(size.tokens)
         taxel_features = WINDOW_FRAMES * CHANNELS
         self.patch = nn.Linear(taxel_features, width) if size.tokens == "taxel" else PadPatch(taxel_features, width)
-        self.patch_norm = nn.LayerNorm(width, eps=_NORM_EPS)
+        self.patch_norm = nn.LayerNorm(width, eps=_NORM_EPS) if size.tokens == "taxel" else nn.Identity()
         self.place = nn.Parameter(torch.empty(len(self.tokens), width))
         self.kind = nn.Parameter(torch.empty(len(PAD_KINDS), width))
         self.register_token = nn.Parameter(torch.empty(width))
@@ -115,14 +116,18 @@ class SparshSkinEncoder(nn.Module, HubModel):
         else:
             tokens = folded.gather(1, keep[..., None].expand(-1, -1, folded.shape[-1]))  # (B, K, F)
             where = functional.embedding(keep, places)  # unlike indexing, its gradient is summed in a fixed order
-        hidden = missing_tokens(tokens) if masked is None else masked | missing_tokens(tokens)
-        tokens = self.patch_norm(self._patch(tokens))
-        tokens = torch.where(hidden[..., None], self.mask_token.to(tokens.dtype), tokens)
+        tokens = self.patches(tokens, masked)
         tokens = torch.cat([self.register_token.expand(batch, 1, -1), tokens + where], 1)  # (B, 1 + K, d)
         for block in self.blocks:
             tokens = block(tokens)
         tokens = self.norm(tokens)
         return SkinTokens(tokens[:, 0], tokens[:, 1:])
+
+    def patches(self, folded: Tensor, masked: Tensor | None = None) -> Tensor:
+        """(B, K, d) what tokens (B, K, F) are before the first block, without their places."""
+        hidden = missing_tokens(folded) if masked is None else masked | missing_tokens(folded)
+        patched = self.patch_norm(self._patch(folded))
+        return torch.where(hidden[..., None], self.mask_token.to(patched.dtype), patched)
 
     def forward(self, flux: Tensor, position_m: Tensor, valid: Tensor | None = None) -> SkinTokens:
         """Encode windows: flux counts (B, 10, 368, 3) and taxel positions (B, 10, 368, 3) in the palm frame, m.

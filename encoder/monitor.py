@@ -23,8 +23,10 @@ def rankme(features: Tensor) -> float:
     """Effective rank of features (N, d): exponential of the entropy of their singular values.
 
     RankMe, arXiv 2210.02885, equation 1. It cannot exceed min(N, d) and does not order good encoders; a fall to 1 is
-    the sign of collapse.
+    the sign of collapse. Features that are not all numbers have none: NaN.
     """
+    if not torch.isfinite(features).all():
+        return math.nan
     values = torch.linalg.svdvals(features.float())
     share = values / (values.sum() + _EPS) + _EPS
     return float(torch.exp(-(share * share.log()).sum()))

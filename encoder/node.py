@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from encoder.joint_track import JointTrack
 from encoder.training_extra import require_training_extra
-from skin_teleop.bus import Following, Latest, Publisher, RecorderFeed, announce_ready
+from skin_teleop.bus import Following, Publisher, RecorderFeed, announce_ready
 from skin_teleop.clock import NS_PER_MS, Stamp, mono_ns
 from skin_teleop.errors import ConfigError
 from skin_teleop.messages import EMBEDDING_SLOTS, FLAG_STALE, Array, JointState, SkinEmbedding, SkinFrame
@@ -49,30 +50,31 @@ class EncoderNode:
         """Raises ConfigError where the encoder or the baseline cannot be read or is of another skin."""
         self._stream_name, self.live = _live(rig)
         self._skin = Following(runtime, "skin", SkinFrame, rig.skin.name)
-        self._hand = Latest(runtime, "hand", JointState, rig.hand.name)
+        self._hand = Following(runtime, "hand", JointState, rig.hand.name)
+        self._joints = JointTrack()
         self._publisher = Publisher(runtime, "encoder")
         self._feed = RecorderFeed(runtime)
-        self._joints: JointState | None = None
         self.embeddings = 0
 
     def turn(self, timeout_ms: int) -> None:
         """Wait for frames, take all that came, encode the newest window once."""
         frames = self._skin.take(timeout_ms)
-        self._joints = self._hand.take() or self._joints
-        if not frames or self._joints is None:
+        while states := self._hand.take():
+            self._joints.add(states)
+        if not frames or not self._joints:
             return
         waited = self.live.waits_for_rest
-        summary = self.live.take(frames, self._joints.position)
+        summary = self.live.take(frames, self._joints)
         if waited and not self.live.waits_for_rest:
             log.info("the skin was at rest: embeddings begin")
         if summary is not None:
-            self._send(summary, frames[-1], self._joints)
+            self._send(summary, frames[-1], self._joints.at(frames[-1].t_mono))
 
     def report(self) -> str:
         """What was done, in words."""
         return (
             f"{self.live.frames} frames, {self.embeddings} embeddings, {self.live.skipped} windows left out, "
-            f"{self.live.holes} holes in time, {self._skin.rejected} malformed"
+            f"{self.live.holes} holes in time, {self._skin.rejected + self._hand.rejected} malformed"
         )
 
     def close(self) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from encoder.checkpoint import load_config
 from encoder.device import device_has_bf16, training_device
 from encoder.extension import extension_of
+from encoder.provenance import seen
 from encoder.ranks import leads, number_of_rank_0
 from encoder.run_folder import RunSettings, begin, refuse_overwriting, unfinished_settings
 from encoder.train import Training
@@ -46,9 +48,11 @@ def prepare(
     """
     refuse_overwriting(folder)
     begun = unfinished_settings(folder)
-    fingerprints = {recording.name: recording.fingerprint() for recording in windows.recordings}
-    wanted = RunSettings(preset_name, steps or 1, seed, windows.geometry, device_has_bf16(), fingerprints, objective)
-    wanted = dataclasses.replace(wanted, augment=augment)
+    data = seen(windows.recordings, None if extends is None else load_config(extends))
+    wanted = RunSettings(
+        preset_name, steps or 1, seed, windows.geometry, device_has_bf16(), data.fingerprints, objective,
+        augment=augment, simulated_sessions=data.simulated,
+    )  # fmt: skip
     if extends is not None:
         wanted = extension_of(extends, wanted)
     if begun is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 
 from encoder.card import ProbeTable, model_card
 from encoder.checkpoint import CARD_FILE, EncoderConfig, save_encoder
-from encoder.features import encoder_features
+from encoder.features import frozen_features
 from encoder.objectives.objective import Objective
 from encoder.prepare import prepare
 from encoder.presets import preset
@@ -110,13 +111,13 @@ def pretrain(
         extends=extends,
     )
     say(f"pretraining for {settings.steps} steps")
-    began, spent_s = time.monotonic(), time.process_time()
+    began = time.monotonic()
     training = train(windows, settings, folder, on_step=on_step, stop=stop)
-    seconds, core_s = time.monotonic() - began, time.process_time() - spent_s
+    seconds = time.monotonic() - began
     training.objective.cpu()
-    verdict = _finish(training, folder, say, core_s) if leads() else _OF_RANK_0
+    verdict = _finish(training, folder, say) if leads() else _OF_RANK_0
     number_of_rank_0(0, training.device)  # nobody leaves, and nobody reads the folder, before it is finished
-    losses = [row["loss"] for row in read_metrics(folder)]
+    losses = [row["loss"] for row in read_metrics(folder) if row["loss"] is not None] or [math.nan]
     return PretrainResult(
         run=str(folder),
         windows=len(training.rows),
@@ -131,7 +132,7 @@ def pretrain(
     )
 
 
-def _finish(training: Training, folder: Path, say: Callable[[str], None], core_s: float) -> _Verdict:
+def _finish(training: Training, folder: Path, say: Callable[[str], None]) -> _Verdict:
     """Choose, judge and write the encoder; the model's file comes last, for it marks the run as finished."""
     windows = training.windows
     verdict = _judge(training.objective, windows, say)
@@ -140,7 +141,7 @@ def _finish(training: Training, folder: Path, say: Callable[[str], None], core_s
     encoder = training.objective.encoders[verdict.exported]
     say("training the decoder for the reconstruction")
     reconstruct(encoder, windows, training.settings.seed).save(folder)
-    config = _config(training, verdict, core_s)
+    config = _config(training, verdict)
     write_atomically(
         folder / CARD_FILE, model_card(config, verdict.probe, verdict.probe_skipped, training.alarms).encode()
     )
@@ -163,7 +164,7 @@ def _judge(objective: Objective, windows: TactileWindows, say: Callable[[str], N
     return _Verdict(chosen, chosen_by, probe(objective.encoders[chosen], windows, task), "")
 
 
-def _config(training: Training, verdict: _Verdict, core_s: float) -> EncoderConfig:
+def _config(training: Training, verdict: _Verdict) -> EncoderConfig:
     settings = training.settings
     return EncoderConfig(
         schema="skin_teleop.encoder/1",
@@ -175,14 +176,15 @@ def _config(training: Training, verdict: _Verdict, core_s: float) -> EncoderConf
         chosen_by=verdict.chosen_by,
         steps=settings.steps,
         seed=settings.seed,
-        simulated=all(recording.simulated for recording in training.windows.recordings),
+        simulated=settings.simulated_sessions == len(settings.data_fingerprints),
         data_fingerprints=settings.data_fingerprints,
         bf16=settings.bf16,
         objective=settings.objective,
         extends=settings.extends,
         steps_before=settings.steps_before,
-        core_s=core_s,
+        core_s=training.core_s,
         augment=settings.augment,
+        simulated_sessions=settings.simulated_sessions,
     )
 
 
@@ -191,7 +193,7 @@ def _choose(objective: Objective, windows: TactileWindows, task: ProbeTask) -> t
     if objective.teacher is None:
         return "student", "custom, as this objective has no teacher"
     student, teacher = (
-        validation_scores(encoder_features(objective.encoders[name], windows, task.rows), task)[MAIN_METRIC]
+        validation_scores(frozen_features(objective.encoders[name], windows, task.rows), task)[MAIN_METRIC]
         for name in ("student", "teacher")
     )
     reason = f"{MAIN_METRIC} on the validation part (student {student:.3f}, teacher {teacher:.3f})"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoder.features import encoder_features, raw_features, untrained
+from encoder.features import frozen_features, raw_features, untrained
 from encoder.model import SparshSkinEncoder
 from encoder.ridge import balanced_accuracy, class_midpoints, explained_variance, fit_ridges
 from encoder.windows import HELD_OUT, TRAIN, VALIDATION, TactileWindows
@@ -86,12 +86,12 @@ def probe_task(windows: TactileWindows, max_windows: int = MAX_WINDOWS) -> Probe
 def probe(encoder: SparshSkinEncoder, windows: TactileWindows, task: ProbeTask) -> dict[str, dict[str, float | str]]:
     """Held-out scores of the encoder, of untrained ones of its size (mean over 3 seeds) and of raw pad statistics."""
     of_untrained = [
-        held_out_scores(encoder_features(untrained(encoder, seed), windows, task.rows), task)
+        held_out_scores(frozen_features(untrained(encoder, seed), windows, task.rows), task)
         for seed in range(RANDOM_SEEDS)
     ]
     mean = {name: float(np.mean([scores[name] for scores in of_untrained])) for name in of_untrained[0]}
     return {
-        "encoder": _row(held_out_scores(encoder_features(encoder, windows, task.rows), task), 1),
+        "encoder": _row(held_out_scores(frozen_features(encoder, windows, task.rows), task), 1),
         "random": _row(mean, RANDOM_SEEDS),
         "raw": _row(held_out_scores(raw_features(windows, task.rows), task), 1),
     }

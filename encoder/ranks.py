@@ -10,10 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+
+PATIENCE = timedelta(hours=6)
+"""How long ranks wait for each other: rank 0 probes alone at the end, for longer than torch's ten minutes perhaps."""
 
 
 @contextmanager
@@ -24,7 +28,7 @@ def ranks_of_torchrun() -> Iterator[None]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ reads the token of the taxel, or of the taxel's pad, and a learned vector that s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from encoder.model import SparshSkinEncoder
+from encoder.run_folder import write_through
 from encoder.windows import HELD_OUT, TRAIN, WINDOW_FRAMES, TactileWindows
 from skin_teleop.clock import NS_PER_S
 from skin_teleop.messages import N_TAXELS
@@ -42,15 +43,8 @@ class Reconstruction:
 
     def save(self, folder: Path) -> None:
         """Write reconstruction.npz."""
-        with (folder / RECONSTRUCTION_FILE).open("wb") as file:
-            np.savez(
-                file,
-                true=self.true,
-                reconstructed=self.reconstructed,
-                t_mono_ns=self.t_mono_ns,
-                error_counts=self.error_counts,
-                explained=self.explained,
-            )
+        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        write_through(folder / RECONSTRUCTION_FILE, lambda file: np.savez(file, **columns))
 
 
 def reconstruct(

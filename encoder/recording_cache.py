@@ -25,7 +25,7 @@ from dataset_tools.reader import Session
 from encoder.body import Body
 from encoder.session_data import TactileRecording, load_recording
 
-PREPARATION = 1
+PREPARATION = 2
 """Raise it whenever load_recording gives other numbers for the same session."""
 _ABOUT = "about.json"
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
+from dataset_tools.durable import replace_durably
 from encoder.tensorboard_events import EventFile
 from skin_teleop.errors import ConfigError, TrainingError
 
@@ -36,7 +38,7 @@ class RunSettings:
     geometry: str
     bf16: bool
     data_fingerprints: dict[str, str]
-    """Session name to SHA-256 of what the encoder sees of it."""
+    """Sessions, of extended runs as well, to SHA-256 of what the encoder sees of them (encoder.provenance)."""
     objective: str = "sparsh"
     extends: str = ""
     """Name of the finished run that this one goes on from."""
@@ -44,6 +46,8 @@ class RunSettings:
     """Steps that were done before this run's first one, so that it draws other windows."""
     augment: bool = False
     """Whether windows are shown as other skins would have felt them."""
+    simulated_sessions: int = 0
+    """How many of the sessions were simulated."""
 
 
 def new_folder(parent: Path, preset: str) -> Path:
@@ -99,19 +103,22 @@ def begin(folder: Path, settings: RunSettings) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, never half of it."""
+    """Write a file so that a reader sees the old or the new content, never half of it, also after a power loss."""
     write_through(path, lambda file: file.write(content))
 
 
 def write_through(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a new file, then put it in place at once; where that fails, the old file stays as it was."""
-    part = path.with_name(path.name + ".part")
+    with _room_for(path):
+        replace_durably(path, write)
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """A full disk, or a folder that cannot be written, as a TrainingError."""
     try:
-        with part.open("wb") as file:
-            write(file)
-        part.replace(path)
+        yield
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise TrainingError(
             f"{path} was to be written",
             found=str(error),
@@ -131,22 +138,25 @@ class MetricsLog:
         self._path = folder / METRICS_FILE
         kept = [row for row in read_metrics(folder) if row["step"] < first_step]
         write_atomically(self._path, b"".join(_line(row) for row in kept))
-        self._events = EventFile(folder)
-        for row in kept:
-            self._show(row)
+        with _room_for(folder):
+            self._events = EventFile(folder)
+            for row in kept:
+                self._show(row)
 
     def append(self, row: dict[str, Any]) -> None:
-        """Add a row, here and in the run's TensorBoard events."""
-        with self._path.open("ab") as file:
-            file.write(_line(row))
-        self._show(row)
+        """Add a row, here and in the run's TensorBoard events; raises TrainingError where the disk is full."""
+        with _room_for(self._path):
+            with self._path.open("ab") as file:
+                file.write(_line(row))
+            self._show(row)
 
     def _show(self, row: dict[str, Any]) -> None:
-        self._events.scalars(row["step"], {name: v for name, v in row.items() if name != "step" and name != "alarms"})
+        told = {name: value for name, value in row.items() if name not in ("step", "alarms") and value is not None}
+        self._events.scalars(row["step"], told)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """All whole rows of a run's metrics; a last row cut short by a crash is left out."""
+    """All whole rows of a run's metrics, None where a figure was no number; a row cut short by a crash is left out."""
     path = folder / METRICS_FILE
     if not path.exists():
         return []
@@ -154,4 +164,4 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def _line(row: dict[str, Any]) -> bytes:
-    return json.dumps(row).encode() + b"\n"
+    return msgspec.json.encode(row) + b"\n"  # NaN and infinities, which JSON does not know, become null

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dataset_tools.checks.signals import STALE_MS
 from dataset_tools.labels import ACTIONS, Label
 from encoder.body import Body, body_of
 from skin_teleop.clock import NS_PER_S
@@ -26,7 +27,9 @@ RATE_HZ = 100
 GATE_LOW_COUNTS, GATE_HIGH_COUNTS = 20_000, 60_000
 """Raw counts outside are a bad sensor (Sparsh-skin's limits; its release applies them only after a spline)."""
 FALLBACK_REST_S = 0.8
-_TICK_NS = NS_PER_S // RATE_HZ
+TICK_NS = NS_PER_S // RATE_HZ
+BRIDGED_TICKS = 2
+"""One or two missing ticks take their neighbours' frames; more in a row are a hole that no window contains."""
 _INT16_MAX = 32_767
 _BLOCK_FRAMES = 4096
 
@@ -77,11 +80,11 @@ class TactileRecording:
     t_mono_ns: Array
     """(T,) int64 grid times, ns."""
     fresh: Array
-    """(T,) bool, True where a skin frame exists within one tick of the grid time."""
+    """(T,) bool, False in a hole: where more than BRIDGED_TICKS frames in a row are missing."""
     delta: Array
     """(T, 368, 3) int16 counts above the taxel's baseline; 0 where not valid."""
     valid: Array
-    """(T, 368) bool, all three axes inside the gate and a baseline known."""
+    """(T, 368) bool, all three axes inside the gate, the value not stale, and a baseline known."""
     joint_rad: Array
     """(T, 16) float32, the newest joint positions at or before each grid time, rad."""
     pad_force_xyz_n: Array | None
@@ -92,16 +95,13 @@ class TactileRecording:
     action: Array | None = None
     """(T,) int8 index into ACTIONS of the label that stands at each grid time, -1 without one; None: no labels."""
     object_name: str = ""
+    simulated: bool = False
+    """Whether session.json says that a simulated rig recorded it."""
 
     @property
     def pad_force_n(self) -> Array | None:
         """(T, 18) float32 size of the true force on each pad, N; only where the session holds truth."""
         return None if self.pad_force_xyz_n is None else np.linalg.norm(self.pad_force_xyz_n, axis=-1)
-
-    @property
-    def simulated(self) -> bool:
-        """True where a simulated world's truth lies beside the sensors."""
-        return self.pad_force_xyz_n is not None
 
     def fingerprint(self) -> str:
         """SHA-256 of everything the encoder can see of this recording."""
@@ -117,6 +117,15 @@ def passes_gate(flux: Array) -> Array:
     return np.asarray(inside.all(-1))
 
 
+def usable(flux: Array, age_ms: Array) -> Array:
+    """(..., 368) bool from raw counts (..., 368, 3) and ages (..., 368) ms: True where neither dead nor stale.
+
+    Stale is what `skin-teleop check` calls so: older than 1 s. A taxel arrives every 10 ms, so that is a hundred lost
+    values, not jitter; the driver holds the last value, which would pass the gate for ever and look like stillness.
+    """
+    return np.asarray(passes_gate(flux) & (age_ms <= STALE_MS))
+
+
 def rest_baseline(flux: Array, valid: Array) -> tuple[Array, Array]:
     """Median (368, 3) float32 of the valid rest frames (R, 368, 3), and (368,) bool where one could be taken."""
     known = np.asarray(valid.any(0))
@@ -130,17 +139,17 @@ def load_recording(session: SessionLike, labels: Sequence[Label] = ()) -> Tactil
     body = body_of(session.meta)
     skin_stream, hand_stream = _stream(session, body.skin), _stream(session, body.hand)
     flux, t_ns = skin_stream["flux"], np.asarray(skin_stream.t_mono)
-    valid = passes_gate(flux)
+    valid = usable(flux, skin_stream["age_ms"])
     resting, baseline_from = _rest_frames(session, t_ns)
     baseline, known = rest_baseline(flux[resting], valid[resting])
-    grid_ns = np.arange(t_ns[0], t_ns[-1] + 1, _TICK_NS)
+    grid_ns = np.arange(t_ns[0], t_ns[-1] + 1, TICK_NS)
     rows = _nearest(t_ns, grid_ns)
     valid = (valid & known)[rows]
     return TactileRecording(
         name=Path(session.path).name,
         body=body,
         t_mono_ns=grid_ns,
-        fresh=np.abs(t_ns[rows] - grid_ns) <= _TICK_NS,
+        fresh=_outside_holes(t_ns, grid_ns),
         delta=_delta(flux, rows, valid, baseline),
         valid=valid,
         joint_rad=hand_stream["position"][newest_at(hand_stream.t_mono, grid_ns)].astype(np.float32),
@@ -149,12 +158,26 @@ def load_recording(session: SessionLike, labels: Sequence[Label] = ()) -> Tactil
         object_in_palm=_object_in_palm(session, grid_ns),
         action=_action(labels, grid_ns),
         object_name=str(session.meta.get("object") or ""),
+        simulated=bool(session.meta.get("simulated")),
     )
 
 
 def newest_at(t_ns: Array, grid_ns: Array) -> Array:
     """Index of the newest sample at or before each grid time; the first sample where none is earlier."""
     return np.maximum(np.searchsorted(t_ns, grid_ns, side="right") - 1, 0)
+
+
+def missing_ticks(gap_ns: Array | int) -> Array:
+    """How many frames are missing between two that lie so far apart."""
+    return np.asarray(np.rint(gap_ns / TICK_NS).astype(int) - 1)
+
+
+def _outside_holes(t_ns: Array, grid_ns: Array) -> Array:
+    """(T,) bool for grid times: beside a frame, or between two with no hole between them."""
+    before = newest_at(t_ns, grid_ns)
+    after = np.minimum(before + 1, len(t_ns) - 1)
+    beside = np.minimum(np.abs(grid_ns - t_ns[before]), np.abs(t_ns[after] - grid_ns)) <= TICK_NS / 2
+    return np.asarray(beside | (missing_ticks(t_ns[after] - t_ns[before]) <= BRIDGED_TICKS))
 
 
 def _nearest(t_ns: Array, grid_ns: Array) -> Array:

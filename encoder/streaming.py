@@ -9,7 +9,7 @@ import torch
 
 from encoder.body import Body
 from encoder.model import SparshSkinEncoder
-from encoder.session_data import passes_gate, rest_baseline
+from encoder.session_data import usable
 from encoder.windows import WINDOW_FRAMES
 from skin_teleop.messages import N_TAXELS
 from skin_teleop.transforms import Array
@@ -45,22 +45,27 @@ class StreamingEncoder:
         self._valid = np.zeros((WINDOW_FRAMES, N_TAXELS), bool)
         self._filled = 0
 
-    def push(self, flux: Array, joint_rad: Array) -> tuple[Array, Array] | None:
+    def push(self, flux: Array, age_ms: Array, joint_rad: Array) -> tuple[Array, Array] | None:
         """Take a frame; summary (d,) and patches (N, d) of the window that it ends, None until the ring is full."""
-        return self.embed() if self.add(flux, joint_rad) else None
+        return self.embed() if self.add(flux, age_ms, joint_rad) else None
 
-    def add(self, flux: Array, joint_rad: Array) -> bool:
-        """Take raw counts (368, 3) and joints (16,) rad without encoding them; True where the ring is full.
+    @property
+    def full(self) -> bool:
+        """True where there is a window to encode."""
+        return self._filled == WINDOW_FRAMES
 
-        A frame that fails the gate leaves its taxels out of the next ten windows, as in training.
+    def add(self, flux: Array, age_ms: Array, joint_rad: Array) -> bool:
+        """Take raw counts (368, 3), ages (368,) ms and joints (16,) rad without encoding them; True where full.
+
+        A taxel that is dead or stale is left out of the next ten windows, as in training.
         """
         for ring in (self._flux, self._position_m, self._valid):
             ring[:-1] = ring[1:]
-        self._valid[-1] = passes_gate(flux) & self._known
+        self._valid[-1] = usable(flux, age_ms) & self._known
         self._flux[-1] = np.rint(flux - self._baseline) * self._valid[-1, :, None]
         self._position_m[-1] = self._body.taxel_positions_m(joint_rad, self._geometry)
         self._filled = min(self._filled + 1, WINDOW_FRAMES)
-        return self._filled == WINDOW_FRAMES
+        return self.full
 
     def embed(self) -> tuple[Array, Array]:
         """Summary (d,) and patches (N, d) of the last ten frames."""
@@ -70,8 +75,3 @@ class StreamingEncoder:
     def forget(self) -> None:
         """Begin anew after a hole in time; no window ever straddles one."""
         self._filled = 0
-
-
-def baseline_of_rest(frames: Array) -> tuple[Array, Array]:
-    """Baseline (368, 3) and known taxels (368,) of untouched raw frames (R, 368, 3)."""
-    return rest_baseline(frames, passes_gate(frames))

@@ -50,6 +50,11 @@ class TokenTable:
         with_empty = torch.cat([values, empty], 1)  # (B, 369, F)
         return with_empty[:, self.taxels].flatten(2)
 
+    def slots(self, taxels: Tensor) -> Tensor:
+        """(B, N, S) bool, the flags of taxels (B, 368) bool in the slots of the tokens; False where a slot is empty."""
+        with_empty = torch.cat([taxels, taxels.new_zeros(len(taxels), 1)], 1)  # (B, 369)
+        return with_empty[:, self.taxels.to(taxels.device)]
+
     @property
     def occupied(self) -> Tensor:
         """(N, S) bool, False where a slot holds no taxel."""

@@ -27,6 +27,8 @@ from encoder.windows import TRAIN, VALIDATION, TactileWindows
 from skin_teleop.errors import ConfigError, TrainingError
 
 CHECKPOINT_EVERY_S = 20.0
+CHECKPOINT_WRITES = 20
+"""A state is stored no sooner than after this many times what writing the last one took."""
 METRICS_ROWS = 200
 """About how many rows of metrics a run writes."""
 _SEED_STRIDE, _RANK_STRIDE = 1_000_003, 7_919_000_003
@@ -55,6 +57,8 @@ class Training:
         torch.manual_seed(settings.seed)
         self.objective = build_objective(settings.objective, self.recipe)
         self.alarms: list[str] = []
+        self.core_s = 0.0
+        """Core seconds of this process up to the state stored last, with those of earlier calls and extended runs."""
         self._bad_steps = 0
         self._instance = SkinInstance() if settings.augment else None
         mean, deviation = (torch.from_numpy(statistic).float() for statistic in windows.flux_statistics())
@@ -142,28 +146,50 @@ def train(
 ) -> Training:
     """Run, or go on with, the run in a folder until all its steps are done.
 
-    The state is stored about every 20 s, after the last step, and when `stop` is set; then KeyboardInterrupt is
-    raised. A resumed run gives the same numbers as one that was never interrupted.
+    The state is stored about every 20 s, less often where writing it takes more than a second, after the last step,
+    and when `stop` is set; then KeyboardInterrupt is raised. A resumed run gives the same numbers as one that was never
+    interrupted.
     """
     training = Training(windows, settings)
-    done = restore_state(folder, training.objective, training.optimiser)
+    done, training.core_s = restore_state(folder, training.objective, training.optimiser)
     log = MetricsLog(folder, done) if leads() else None
     training.alarms = [alarm for row in read_metrics(folder) for alarm in row.get("alarms", [])]
     every = max(1, settings.steps // METRICS_ROWS)
-    stored_at = time.monotonic()
+    checkpoints = Checkpoints(folder, training)
     for step in range(done, settings.steps):
         outcome = training.step(step)
         if log is not None and (step % every == 0 or step == settings.steps - 1):
             log.append(training.metrics(outcome, step))
         stopping = any_rank(stop is not None and stop.is_set(), training.device)
-        if leads() and (stopping or step == settings.steps - 1 or time.monotonic() - stored_at > CHECKPOINT_EVERY_S):
-            save_state(folder, training.objective, training.optimiser, step + 1)
-            stored_at = time.monotonic()
+        if leads() and (stopping or step == settings.steps - 1 or checkpoints.due):
+            checkpoints.store(step + 1)
         if stopping:
             raise KeyboardInterrupt
         if on_step is not None:
             on_step(step + 1, settings.steps, outcome.total.item())
     return training
+
+
+class Checkpoints:
+    """When the state of a run is stored, and what the run has cost so far."""
+
+    def __init__(self, folder: Path, training: Training) -> None:
+        self._folder, self._training = folder, training
+        self._core_zero_s = time.process_time() - training.core_s
+        self._due_at = time.monotonic() + CHECKPOINT_EVERY_S
+
+    @property
+    def due(self) -> bool:
+        """True once the next state should be stored."""
+        return time.monotonic() > self._due_at
+
+    def store(self, steps_done: int) -> None:
+        """Store the state; raises TrainingError where there is no room."""
+        began, training = time.monotonic(), self._training
+        training.core_s = time.process_time() - self._core_zero_s
+        save_state(self._folder, training.objective, training.optimiser, steps_done, training.core_s)
+        ended = time.monotonic()
+        self._due_at = ended + max(CHECKPOINT_EVERY_S, CHECKPOINT_WRITES * (ended - began))
 
 
 def _check_batch(batch: int) -> None:

@@ -22,12 +22,12 @@ STATES_KEPT = 3
 _log = logging.getLogger(__name__)
 
 
-def save_state(folder: Path, objective: Objective, optimiser: Optimizer, step: int) -> None:
-    """Store the objective, the optimiser and the number of steps done; the last three states are kept."""
+def save_state(folder: Path, objective: Objective, optimiser: Optimizer, step: int, core_s: float) -> None:
+    """Store the objective, the optimiser, the steps done and what they cost; the last three states are kept."""
     tensors = {f"objective.{name}": tensor for name, tensor in objective.state_dict().items()}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
-    write_atomically(folder / f"training-{step:09d}.safetensors", save(tensors, {"step": str(step)}))
+    write_atomically(folder / f"training-{step:09d}.safetensors", _packed(tensors, step, core_s))
     for old in stored_states(folder)[STATES_KEPT:]:
         old.unlink()
 
@@ -41,28 +41,34 @@ def keep_for_extension(folder: Path) -> None:
 
 
 def begin_from(base: Path, folder: Path) -> None:
-    """Make the last state of a finished run the state of a new run before its first step."""
-    tensors, _ = _read(base / EXTENSION_FILE)
-    write_atomically(folder / f"training-{0:09d}.safetensors", save(tensors, {"step": "0"}))
+    """Make the last state of a finished run the state of a new run before its first step; what it cost is kept."""
+    tensors, _, core_s = _read(base / EXTENSION_FILE)
+    write_atomically(folder / f"training-{0:09d}.safetensors", _packed(tensors, 0, core_s))
 
 
-def restore_state(folder: Path, objective: Objective, optimiser: Optimizer) -> int:
-    """Load the newest whole state and return the number of steps done; 0 where nothing usable was stored."""
+def restore_state(folder: Path, objective: Objective, optimiser: Optimizer) -> tuple[int, float]:
+    """Load the newest whole state; steps done and their core seconds, 0 and 0 where nothing usable was stored."""
     for path in stored_states(folder):
         try:
-            tensors, step = _read(path)
+            tensors, step, core_s = _read(path)
         except (OSError, SafetensorError) as error:
             _log.warning("%s cannot be read (%s): going on from the state before it", path.name, error)
             continue
         _load(tensors, objective, optimiser)
-        return step
-    return 0
+        return step, core_s
+    return 0, 0.0
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], int]:
+def _packed(tensors: dict[str, Tensor], step: int, core_s: float) -> bytes:
+    content: bytes = save(tensors, {"step": str(step), "core_s": f"{core_s:.3f}"})
+    return content
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], int, float]:
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return tensors, int(file.metadata()["step"])
+        facts = file.metadata()
+        return tensors, int(facts["step"]), float(facts.get("core_s", 0))
 
 
 def _load(tensors: dict[str, Tensor], objective: Objective, optimiser: Optimizer) -> None:

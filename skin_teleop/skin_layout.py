@@ -95,13 +95,12 @@ class SkinLayout:
 
 def _to_palm(link_index: Array, local: Array, posture: HandPosture, *, with_origin: bool) -> Array:
     batch = posture.link_position_m.shape[:-2]
-    out = np.broadcast_to(local, (*batch, *local.shape)).copy()
-    on_link = link_index >= 0
-    links = link_index[on_link]
-    rotation = posture.link_rotation[..., links, :, :]
-    out[..., on_link, :] = (rotation @ local[on_link, :, None])[..., 0]
-    if with_origin:
-        out[..., on_link, :] += posture.link_position_m[..., links, :]
+    out = np.empty((*batch, *local.shape))
+    out[..., link_index < 0, :] = local[link_index < 0]  # on the palm itself
+    for link in np.unique(link_index[link_index >= 0]):
+        on_link = link_index == link
+        turned = local[on_link] @ posture.link_rotation[..., link, :, :].swapaxes(-1, -2)  # (..., taxels, 3)
+        out[..., on_link, :] = turned + posture.link_position_m[..., link, None, :] if with_origin else turned
     return out
 
 

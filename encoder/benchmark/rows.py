@@ -8,12 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from encoder.benchmark.attentive_head import HeadTraining, attentive_answers
 from encoder.benchmark.budgets import Labelled
-from encoder.benchmark.feature_sets import centre_of_pressure, principal_components
-from encoder.benchmark.linear_head import linear_answers
+from encoder.benchmark.feature_sets import centre_of_pressure, joints_rad, last_frame, principal_components
+from encoder.benchmark.linear_head import inner_products, linear_answers
 from encoder.benchmark.tasks import Task
 from encoder.features import encoder_features, raw_features, untrained
 from encoder.model import SparshSkinEncoder
@@ -21,8 +19,6 @@ from encoder.windows import TactileWindows
 from skin_teleop.transforms import Array
 
 RANDOM_SEEDS = 3
-_STILL = 1e-6
-"""A feature with less deviation over all training windows is not stretched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +37,8 @@ class Material:
 
 Answers = Callable[[Labelled, int], list[Array]]
 """Labels and a head's seed in, answers of every task for the judged windows out."""
+Blocks = Callable[[], list[Array]]
+"""Makes features of all windows: blocks (n, d), each of one unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,17 +52,22 @@ class Row:
 
 
 def plain_rows(material: Material) -> list[Row]:
-    """Raw statistics, centre of pressure and principal components of the raw windows."""
-    makers = {
-        "raw statistics": lambda: raw_features(material.windows, material.rows),
-        "centre of pressure": lambda: centre_of_pressure(material.windows, material.rows),
-        "raw PCA": lambda: principal_components(material.windows, material.rows, material.train),
+    """Plain readings of the skin, and of the joints, which every encoder sees too (as positions of taxels)."""
+    windows, rows = material.windows, material.rows
+    makers: dict[str, Blocks] = {
+        "raw statistics": lambda: [raw_features(windows, rows)],
+        "centre of pressure": lambda: centre_of_pressure(windows, rows),
+        "raw PCA": lambda: [principal_components(windows, rows, material.train)],
+        "raw frame": lambda: [last_frame(windows, rows)],
+        "joints": lambda: [joints_rad(windows, rows)],
+        "raw frame and joints": lambda: [last_frame(windows, rows), joints_rad(windows, rows)],
     }
     return [_linear_row(name, [make], 0.0, material) for name, make in makers.items()]
 
 
 def frozen_row(name: str, encoders: Sequence[SparshSkinEncoder], core_s: float, material: Material) -> Row:
     """Frozen encoders of one kind behind the linear head."""
+
     makers = [functools.partial(encoder_features, encoder, material.windows, material.rows) for encoder in encoders]
     return _linear_row(name, makers, core_s, material)
 
@@ -77,34 +80,33 @@ def random_encoders(like: SparshSkinEncoder) -> list[SparshSkinEncoder]:
 def trained_rows(
     name: str, encoders: Sequence[SparshSkinEncoder], core_s: float, material: Material, steps: int
 ) -> list[Row]:
-    """The attentive head on frozen, fine-tuned and (from scratch) untrained encoders."""
+    """The attentive head on frozen and on fine-tuned encoders."""
     frozen, tuned = HeadTraining(steps), HeadTraining(steps, train_encoder=True)
-    scratch = [untrained(encoders[0], 0)]
     return [
         Row(f"{name}, attentive", [_attentive(encoder, material, frozen) for encoder in encoders], core_s),
         Row(f"{name}, fine-tuned", [_attentive(encoder, material, tuned) for encoder in encoders], core_s),
-        Row("random, attentive", [_attentive(encoder, material, frozen) for encoder in scratch], 0.0),
-        Row("end-to-end", [_attentive(encoder, material, tuned) for encoder in scratch], 0.0),
     ]
 
 
-def _linear_row(name: str, makers: Sequence[Callable[[], Array]], core_s: float, material: Material) -> Row:
+def end_to_end_rows(name: str, like: SparshSkinEncoder, material: Material, steps: int) -> list[Row]:
+    """The attentive head on an encoder of the same size that starts untrained, frozen and trained along."""
+    scratch = untrained(like, 0)
+    frozen, tuned = HeadTraining(steps), HeadTraining(steps, train_encoder=True)
+    return [
+        Row(f"random {name}, attentive", [_attentive(scratch, material, frozen)], 0.0),
+        Row(f"end-to-end {name}", [_attentive(scratch, material, tuned)], 0.0),
+    ]
+
+
+def _linear_row(name: str, makers: Sequence[Blocks], core_s: float, material: Material) -> Row:
     began = time.process_time()
-    features = [make() for make in makers]
+    products = [inner_products(make(), material.train) for make in makers]
     each_s = (time.process_time() - began) / len(makers)
-    return Row(name, [_linear(of_member, material) for of_member in features], core_s + each_s)
+    return Row(name, [_linear(of_member, material) for of_member in products], core_s + each_s)
 
 
-def _linear(features: Array, material: Material) -> Answers:
-    standard = _standardised(features, material.train)
-    return lambda labelled, _seed: linear_answers(standard, material.tasks, labelled, material.judge)
-
-
-def _standardised(features: Array, train: Array) -> Array:
-    """Features (n, d) of zero mean and unit deviation over the training windows, for which no label is needed."""
-    deviation = features[train].std(0)
-    standard: Array = (features - features[train].mean(0)) / np.where(deviation > _STILL, deviation, 1)
-    return standard
+def _linear(products: Array, material: Material) -> Answers:
+    return lambda labelled, _seed: linear_answers(products, material.tasks, labelled, material.judge)
 
 
 def _attentive(encoder: SparshSkinEncoder, material: Material, training: HeadTraining) -> Answers:

@@ -51,15 +51,27 @@ def score(kind: Kind, sums: Array) -> Array:
 
 def draws_of(recordings: int, seed: int = 0) -> Array:
     """(DRAWS + 1, R) how often each recording is drawn; the first row is every recording once."""
-    rng = np.random.default_rng([seed, 41])
-    again = rng.multinomial(recordings, np.full(recordings, 1 / recordings), size=DRAWS)
-    return np.concatenate([np.ones((1, recordings)), again])
+    return _again(recordings, np.random.default_rng([seed, 41]))
 
 
-def drawn_scores(kind: Kind, sums: Array, draws: Array) -> Array:
-    """(DRAWS + 1,) mean over seeds of the score under every draw, from sums (seeds, R, S)."""
-    scores: Array = score(kind, np.einsum("dr,krs->kds", draws, sums)).mean(0)
-    return scores
+def drawn_scores(kind: Kind, sums: Array, draws: Array, seed: int = 0) -> Array:
+    """(DRAWS + 1,) mean score under every draw, from sums (members, label draws, R, S).
+
+    Beside the recordings, each draw takes the draws of labels and the members (seeds of pretraining) again, so that
+    an interval knows all three. Draws of labels are the same for every row, which pairs differences in them too.
+    """
+    members, labels = sums.shape[:2]
+    scores = score(kind, np.einsum("dr,mlrs->dmls", draws, sums))  # (D, M, L)
+    of_labels = _again(labels, np.random.default_rng([seed, 43])) / labels
+    of_members = _again(members, np.random.default_rng([seed, 47])) / members
+    mean: Array = np.einsum("dml,dm,dl->d", scores, of_members, of_labels)
+    return mean
+
+
+def _again(count: int, rng: np.random.Generator) -> Array:
+    """(DRAWS + 1, count) how often each of some is drawn with replacement; the first row is each once."""
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=DRAWS)
+    return np.concatenate([np.ones((1, count)), drawn])
 
 
 def interval(drawn: Array) -> Interval:

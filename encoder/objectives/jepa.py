@@ -1,8 +1,9 @@
-"""Latent prediction: from the visible tokens, guess what the teacher's tokens are in hidden regions of the skin.
+"""Latent prediction: from the taxels that are left, guess what the teacher's tokens are in hidden regions of the skin.
 
-After I-JEPA (arXiv 2301.08243): four target regions, the context is everything outside them, the teacher sees the
+After I-JEPA (arXiv 2301.08243): four regions are hidden, the context is everything outside them, the teacher sees the
 whole window, the loss is taken on its layer-normed tokens. Regions are grown on the skin's graph instead of being
-rectangles. No negatives, prototypes or centres; the teacher and the predictor keep the answer from being constant.
+rectangles, and are guessed in one pass instead of one by one. No negatives, prototypes or centres; the teacher and the
+predictor keep the answer from being constant.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from encoder.model import SkinTokens, SparshSkinEncoder, missing_tokens
-from encoder.objectives.objective import Objective, Outcome, Trained
-from encoder.objectives.pad_graph import grow_regions, token_distance_m
+from encoder.model import SparshSkinEncoder, missing_tokens
+from encoder.objectives.hiding import hide
+from encoder.objectives.objective import Objective, Outcome, Trained, mean_of_known
+from encoder.objectives.pad_graph import grow_regions
 from encoder.objectives.predictor import Predictor
 from encoder.presets import Recipe
-from encoder.ranks import own_part, world
+from encoder.ranks import world
 from encoder.schedules import Schedules
+from skin_teleop.messages import N_TAXELS
 
-TARGETS = 4
-TARGET_SHARE = (0.15, 0.2)
-"""Number of target regions and the share of all tokens in each (I-JEPA, section 4)."""
+REGIONS = 4
+REGION_SHARE = (0.15, 0.2)
+"""Number of hidden regions and the share of all taxels in each (I-JEPA, section 4)."""
 
 
 class _Student(Trained):
@@ -50,19 +53,21 @@ class JepaObjective(Objective):
         super().__init__()
         self.student = _Student(recipe)
         self.teacher = _Teacher(self.student.encoder).requires_grad_(False)
-        self.distance_m = token_distance_m(recipe.size.tokens)
         self.train()
 
     def compute(self, folded: Tensor, generator: torch.Generator, schedules: Schedules, step: int) -> Outcome:
-        """Smooth L1 between guessed and taught tokens, mean over regions."""
-        targets = grow_regions((TARGETS, len(folded) * world()), TARGET_SHARE, self.distance_m, generator)
-        keep = own_part(context_of(targets, folded.shape[1], generator)).to(folded.device)  # (B, K)
-        targets = own_part(targets, 1).to(folded.device)  # (R, B, M)
+        """Smooth L1 between guessed and taught tokens, over the tokens of which something is hidden."""
+        regions = grow_regions((REGIONS, len(folded) * world()), REGION_SHARE, generator)
+        encoder = self.student.encoder
+        hidden = hide(folded, covered(regions), encoder.tokens)
         with torch.no_grad():
             whole = self.teacher.encoder.encode(folded)
-        seen = self.student.encoder.encode(folded, keep)
+        seen = encoder.encode(hidden.seen, hidden.keep)
         taught = functional.layer_norm(whole.patches.float(), whole.patches.shape[-1:])  # (B, N, d)
-        total = self._loss(seen, keep, targets, taught, missing_tokens(folded))
+        wanted = taught.gather(1, hidden.asked[..., None].expand(-1, -1, taught.shape[-1]))  # (B, M, d)
+        guessed = self.student.predictor(seen, hidden.keep, hidden.asked).float()
+        known = hidden.slots.any(-1) & ~missing_tokens(folded).gather(1, hidden.asked)  # (B, M)
+        total = mean_of_known(functional.smooth_l1_loss(guessed, wanted, reduction="none"), known)
         return Outcome(
             total=total,
             terms={"latent_loss": total},
@@ -71,22 +76,9 @@ class JepaObjective(Objective):
             teacher_summary=whole.summary[None],
         )
 
-    def _loss(self, seen: SkinTokens, keep: Tensor, targets: Tensor, taught: Tensor, missing: Tensor) -> Tensor:
-        regions, batch, size = targets.shape
-        repeated = SkinTokens(seen.summary.repeat(regions, 1), seen.patches.repeat(regions, 1, 1))
-        guessed = self.student.predictor(repeated, keep.repeat(regions, 1), targets.flatten(0, 1))  # (R B, M, d)
-        wanted = taught.repeat(regions, 1, 1).gather(
-            1, targets.reshape(regions * batch, size, 1).expand(-1, -1, taught.shape[-1])
-        )
-        known = ~missing.repeat(regions, 1).gather(1, targets.flatten(0, 1))  # (R B, M)
-        return functional.smooth_l1_loss(guessed.float()[known], wanted[known])
 
-
-def context_of(targets: Tensor, tokens: int, generator: torch.Generator) -> Tensor:
-    """(B, K) int64 tokens outside all targets (R, B, M); K is the fewest that any window of the batch has left."""
-    regions, batch, size = targets.shape
-    hidden = torch.zeros(batch, tokens, dtype=torch.bool)
-    hidden.scatter_(1, targets.transpose(0, 1).reshape(batch, regions * size), True)
-    left = int((~hidden).sum(1).min())
-    order = torch.rand(batch, tokens, generator=generator) + hidden
-    return order.argsort(1)[:, :left]
+def covered(regions: Tensor) -> Tensor:
+    """(B, 368) bool, the taxels in any of the regions (R, B, M)."""
+    count, batch, size = regions.shape
+    taxels = torch.zeros(batch, N_TAXELS, dtype=torch.bool)
+    return taxels.scatter_(1, regions.transpose(0, 1).reshape(batch, count * size), True)

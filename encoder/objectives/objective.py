@@ -39,6 +39,16 @@ def of_whole_batch(outcome: Outcome) -> Outcome:
     return replace(outcome, total=mean_scalar(outcome.total), terms=terms)
 
 
+def mean_of_known(errors: Tensor, known: Tensor) -> Tensor:
+    """Mean of errors (..., k) where `known` (...) is true, such that the mean over ranks is that of the whole batch.
+
+    Ranks may know different numbers of them, so the sum is divided by what a rank knows on average.
+    """
+    picked = errors[known]
+    count = mean_scalar(torch.tensor(float(picked.numel()), device=errors.device))
+    return picked.sum() / count.clamp(min=1)
+
+
 class Trained(nn.Module):
     """An encoder and what is trained on top of it; the teacher follows the student's parts of the same name."""
 

@@ -1,4 +1,4 @@
-"""Distances along the skin, and connected regions of tokens grown on them.
+"""Distances along the skin, and connected regions of taxels grown on them.
 
 Taxels are neighbours on their own pad; every pad is joined to its nearest pads at the flat hand. A region grown on
 this graph is a patch of skin that a contact could cover, unlike a block of the flat taxel order.
@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encoder.presets import TokenUnit
-from encoder.tokens import TokenTable
 from skin_teleop.hand import hand_model
 from skin_teleop.kinematics import hand_posture
 from skin_teleop.messages import N_TAXELS
@@ -26,34 +24,18 @@ _RAGGED = 0.6
 """Distances are stretched at random by up to 1 +- 0.3, so that a region's edge is not always the same."""
 
 
-@functools.cache
-def token_distance_m(unit: TokenUnit) -> Tensor:
-    """(N, N) float32 shortest way between tokens along the skin's graph, m; 0 on the diagonal."""
-    distance = torch.from_numpy(_taxel_distance_m()).float()
-    if unit == "taxel":
-        return distance
-    of_taxel = TokenTable(unit).of_taxel
-    rows = torch.full((len(TokenTable(unit)), N_TAXELS), torch.inf)
-    rows = rows.scatter_reduce(0, of_taxel[:, None].expand(-1, N_TAXELS), distance, "amin")
-    pads = torch.full((len(rows), len(rows)), torch.inf)
-    return pads.scatter_reduce(1, of_taxel.expand(len(rows), -1), rows, "amin")
-
-
-def grow_regions(
-    shape: tuple[int, int], share: tuple[float, float], distance_m: Tensor, generator: torch.Generator
-) -> Tensor:
-    """(R, B, M) int64 tokens of regions grown from random seeds; M is a share of all tokens, drawn once a batch."""
-    tokens = len(distance_m)
+def grow_regions(shape: tuple[int, int], share: tuple[float, float], generator: torch.Generator) -> Tensor:
+    """(R, B, M) int64 taxels of regions grown from random seeds; M is a share of all taxels, drawn once a batch."""
     low, high = share
     drawn = low + (high - low) * torch.rand(1, generator=generator).item()
-    seeds = torch.randint(tokens, shape, generator=generator)
-    stretch = 1 + _RAGGED * (torch.rand(*shape, tokens, generator=generator) - 0.5)
-    return (distance_m[seeds] * stretch).topk(max(1, round(drawn * tokens)), largest=False).indices
+    seeds = torch.randint(N_TAXELS, shape, generator=generator)
+    stretch = 1 + _RAGGED * (torch.rand(*shape, N_TAXELS, generator=generator) - 0.5)
+    return (taxel_distance_m()[seeds] * stretch).topk(max(1, round(drawn * N_TAXELS)), largest=False).indices
 
 
 @functools.cache
-def _taxel_distance_m() -> Array:
-    """(368, 368) by Floyd and Warshall's algorithm."""
+def taxel_distance_m() -> Tensor:
+    """(368, 368) float32 shortest way along the skin's graph, m; 0 on the diagonal. By Floyd and Warshall."""
     layout = skin_layout()
     place = layout.positions_in_palm_m(hand_posture(hand_model("allegro_v4_right"), np.zeros(16)))  # (368, 3)
     straight = np.linalg.norm(place[:, None] - place, axis=-1)  # (368, 368)
@@ -61,7 +43,7 @@ def _taxel_distance_m() -> Array:
     np.fill_diagonal(way, 0)
     for between in range(N_TAXELS):
         np.minimum(way, way[:, between, None] + way[between], out=way)
-    return way
+    return torch.from_numpy(way).float()
 
 
 def _joined(straight: Array, pad_of_taxel: Array) -> Array:

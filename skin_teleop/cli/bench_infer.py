@@ -105,14 +105,14 @@ def _row(size: str, runtime: str, infer: Infer, seconds: float) -> dict[str, Any
     body = body_of({"rig": {"hand": hand, "skin": {"name": "uskin", "layout": "xela_ah_right"}}})
     stream = StreamingEncoder(infer, body, "vendor", np.full((368, 3), 33_000), np.ones(368, bool))
     frames = np.random.default_rng(5).integers(32_900, 33_100, (WARM_FRAMES, 368, 3)).astype(np.uint16)
-    joints = np.full(16, 0.3)
+    fresh, joints = np.zeros(368, np.uint16), np.full(16, 0.3)
     for frame in frames:
-        stream.push(frame, joints)
+        stream.push(frame, fresh, joints)
     taken_ms: list[float] = []
     until = time.perf_counter() + seconds
     while len(taken_ms) < MIN_FRAMES or (time.perf_counter() < until and len(taken_ms) < MAX_FRAMES):
         began = time.perf_counter()
-        stream.push(frames[len(taken_ms) % WARM_FRAMES], joints)
+        stream.push(frames[len(taken_ms) % WARM_FRAMES], fresh, joints)
         taken_ms.append(1000 * (time.perf_counter() - began))
     return latency_row(size, runtime, taken_ms)
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from encoder.benchmark.study import Cell
     from encoder.checkpoint import EncoderConfig
     from encoder.model import SparshSkinEncoder
+    from encoder.session_data import TactileRecording
+
+    Members = list[tuple[Path, EncoderConfig, SparshSkinEncoder]]
+    """Runs of one kind: folder, description, network."""
 
 SEEN_SESSIONS_SHARE = 0.15
 
@@ -30,8 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", nargs="+", type=Path, required=True, metavar="RUN", help="finished pretraining runs")
     add_leave_out(parser)
     parser.add_argument("--budgets", default="0.01,0.033,0.1,0.33,1", help="shares of the labelled sessions")
-    parser.add_argument("--seeds", type=int, default=3, help="draws of the labelled sessions")
-    parser.add_argument("--windows", type=int, default=24, metavar="N", help="windows of each session")
+    parser.add_argument("--seeds", type=int, default=5, help="draws of the labelled sessions")
+    parser.add_argument("--windows", type=int, default=16, metavar="N", help="windows of each session")
+    parser.add_argument("--allow-seen", action="store_true", help="judge also on sessions that a run has learnt from")
     parser.add_argument("--attentive", type=int, default=0, metavar="STEPS", help="also train heads and encoders")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every score, interval and difference")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw scores over budgets")
@@ -46,9 +51,18 @@ def run(options: argparse.Namespace) -> int:
     plan = StudyPlan(_budgets(options.budgets), options.seeds, options.windows)
     runs = _by_kind(options.runs)
     recordings = load_recordings(options.sessions, options.cache)
-    leave_out = with_some_sessions(recordings, leave_out_of(options), SEEN_SESSIONS_SHARE, seed=0)
-    (geometry,) = {config.geometry for members in runs.values() for config, _ in members}
+    asked = leave_out_of(options)
+    leave_out = with_some_sessions(recordings, asked, SEEN_SESSIONS_SHARE, seed=0)
+    geometry = _one_reading(runs, {recording.body.layout for recording in recordings})
     material = material_of(recordings, leave_out, geometry, plan.windows_per_session)
+    seen = _seen(runs, [recording for recording in recordings if asked.holds(recording)])
+    if seen and not options.allow_seen:
+        raise ConfigError(
+            "a benchmark on recordings left out was asked for",
+            found="; ".join(f"{run} has learnt from {count} of them" for run, count in seen.items()),
+            allowed="runs that were pretrained with the same --leave-objects and --leave-sessions",
+            next_step="pretrain again with them, or add --allow-seen, which is written into the result",
+        )
     console = Console()
     rows = _rows(runs, material, options.attentive)
     judged = [name for row in rows if (name := row.name).split(",")[0] in runs]
@@ -62,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
         "runs": [str(run) for run in options.runs],
         "sessions": len(recordings),
         "left_out": dataclasses.asdict(leave_out),
+        "learnt_from_left_out": seen,
         "plan": dataclasses.asdict(plan),
         "scores": [dataclasses.asdict(cell) for cell in cells],
     }
@@ -85,34 +100,69 @@ def _budgets(text: str) -> tuple[float, ...]:
     return budgets
 
 
-def _by_kind(folders: list[Path]) -> dict[str, list[tuple[EncoderConfig, SparshSkinEncoder]]]:
-    """Runs that differ by their seed only are members of one row."""
+def _by_kind(folders: list[Path]) -> dict[str, Members]:
+    """Runs that differ by their seed only are members of one row; the name says what else differs."""
     from encoder.checkpoint import load_config, load_encoder
 
-    kinds: dict[str, list[tuple[EncoderConfig, SparshSkinEncoder]]] = {}
+    kinds: dict[tuple[object, ...], Members] = {}
     for folder in folders:
         config = load_config(folder)
-        kinds.setdefault(f"{config.objective} {config.preset}", []).append((config, load_encoder(folder)))
-    geometries = {config.geometry for members in kinds.values() for config, _ in members}
-    if len(geometries) > 1:
-        raise ConfigError("a benchmark of several runs", found=", ".join(geometries), allowed="runs of one geometry")
-    return kinds
+        kinds.setdefault(_what_matters(config), []).append((folder, config, load_encoder(folder)))
+    short = [f"{key[0]} {key[1]}" for key in kinds]
+    names = [
+        name if short.count(name) == 1 else f"{name} ({members[0][0].name})"
+        for name, members in zip(short, kinds.values(), strict=True)
+    ]
+    return dict(zip(names, kinds.values(), strict=True))
 
 
-def _rows(runs: dict[str, list[tuple[EncoderConfig, SparshSkinEncoder]]], material: Material, steps: int) -> list[Row]:
-    from encoder.benchmark.rows import frozen_row, plain_rows, random_encoders, trained_rows
+def _what_matters(config: EncoderConfig) -> tuple[object, ...]:
+    data = tuple(sorted(config.data_fingerprints.values()))
+    return (
+        config.objective, config.preset, config.size, config.geometry, config.layout, config.steps,
+        config.steps_before, config.extends, config.augment, data,
+    )  # fmt: skip
+
+
+def _one_reading(runs: dict[str, Members], layouts: set[str]) -> str:
+    """The geometry that all runs share; raises ConfigError where runs or recordings are of several kinds."""
+    configs = [config for members in runs.values() for _, config, _ in members]
+    geometries, skins = {config.geometry for config in configs}, {config.layout for config in configs}
+    if len(geometries) > 1 or skins | layouts != skins & layouts:
+        raise ConfigError(
+            "a benchmark of several runs",
+            found=f"geometry {', '.join(sorted(geometries))}; layouts {', '.join(sorted(skins | layouts))}",
+            allowed="runs of one geometry, and recordings of the layout that they were trained on",
+        )
+    return geometries.pop()
+
+
+def _seen(runs: dict[str, Members], left_out: list[TactileRecording]) -> dict[str, int]:
+    """How many of the left-out recordings each run has learnt from, where there are any."""
+    prints = {recording.fingerprint() for recording in left_out}
+    counts = {
+        str(folder): len(prints & set(config.data_fingerprints.values()))
+        for members in runs.values()
+        for folder, config, _ in members
+    }
+    return {run: count for run, count in counts.items() if count}
+
+
+def _rows(runs: dict[str, Members], material: Material, steps: int) -> list[Row]:
+    from encoder.benchmark.rows import end_to_end_rows, frozen_row, plain_rows, random_encoders, trained_rows
 
     rows = plain_rows(material)
-    sizes = {config.preset: encoder for members in runs.values() for config, encoder in members[:1]}
-    for preset, encoder in sizes.items():
-        rows.append(frozen_row(f"random {preset}", random_encoders(encoder), 0.0, material))
-    for kind, members in runs.items():
-        encoders = [encoder for _, encoder in members]
-        core_s = sum(config.core_s for config, _ in members) / len(members)
+    for members in {config.size: (config, encoder) for all_ in runs.values() for _, config, encoder in all_}.values():
+        config, encoder = members
+        rows.append(frozen_row(f"random {config.preset}", random_encoders(encoder), 0.0, material))
+        if steps:
+            rows += end_to_end_rows(config.preset, encoder, material, steps)
+    for kind, members_of_kind in runs.items():
+        encoders = [encoder for _, _, encoder in members_of_kind]
+        core_s = sum(config.core_s for _, config, _ in members_of_kind) / len(members_of_kind)
         rows.append(frozen_row(kind, encoders, core_s, material))
         if steps:
-            known = {row.name for row in rows}
-            rows += [row for row in trained_rows(kind, encoders, core_s, material, steps) if row.name not in known]
+            rows += trained_rows(kind, encoders, core_s, material, steps)
     return rows
 
 

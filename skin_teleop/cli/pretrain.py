@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from encoder.presets import OBJECTIVES, PRESETS
 from encoder.run_folder import new_folder, newest_unfinished
 from encoder.training_extra import require_training_extra
+from skin_teleop.cli.duration import duration_s
 from skin_teleop.cli.probe import add_leave_out, leave_out_of, load_recordings, plain_numbers, probe_table
 from skin_teleop.errors import ConfigError
 from skin_teleop.skin_layout import GEOMETRIES
@@ -33,7 +34,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, help="size and recipe (default: demo)")
     parser.add_argument("--objective", choices=OBJECTIVES, help="what is learnt (default: sparsh)")
     parser.add_argument("--dry-run", action="store_true", help="say how much work it is, train nothing, write nothing")
-    parser.add_argument("--max-time", type=float, default=60.0, metavar="S", help="seconds of training, about")
+    parser.add_argument(
+        "--max-time",
+        type=duration_s,
+        default=60.0,
+        metavar="TIME",
+        help="length of training, about: 90 or 90s, 10m, 2h (default: 60s)",
+    )
     parser.add_argument("--steps", type=int, help="exact number of steps; repeats a run exactly")
     parser.add_argument(
         "--out", type=Path, help="run folder; an unfinished run in it goes on (default: runs/<utc>_...)"
@@ -134,7 +141,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.max_time <= 0 or (options.steps is not None and options.steps < 1):
         raise ConfigError(
             "a length of training was asked for",
-            found=f"--max-time {options.max_time} --steps {options.steps}",
+            found=f"--max-time {options.max_time:g}s --steps {options.steps}",
             allowed="--max-time above 0 s, --steps of at least 1",
         )
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and options.out is None:

@@ -95,7 +95,7 @@ def _mounting(pad: Pad, guide: PressGuide) -> PadMounting | None:
 
 def _search_ids(config: SkinConfig, pads: list[Pad], out: Path, guide: PressGuide, stop: threading.Event) -> int:
     layout = guide.layout
-    rows = read_begun(out)
+    rows = read_begun(out, config.can_channels)
     listener = RawListener(config, stop)
     listener.start()
     try:

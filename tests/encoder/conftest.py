@@ -43,7 +43,9 @@ class MadeUpSession:
     path: Path
     streams: Mapping[str, Any]
     rest_span_ns: tuple[int, int] | None
-    meta: dict[str, Any] = field(default_factory=lambda: {"rig": msgspec.to_builtins(load_rig("simulated"))})
+    meta: dict[str, Any] = field(
+        default_factory=lambda: {"rig": msgspec.to_builtins(load_rig("simulated")), "simulated": True}
+    )
 
 
 def make_session(n_frames: int = 900, seed: int = 0, *, truth: bool = True, rest: bool = True) -> MadeUpSession:
@@ -58,7 +60,9 @@ def make_session(n_frames: int = 900, seed: int = 0, *, truth: bool = True, rest
     t_hand_ns = START_NS - 2_000_000 + 3_003_003 * np.arange(int(n_frames * 3.33) + 2)
     bend = np.sin(np.arange(len(t_hand_ns)) / 300)[:, None] * 0.3 + 0.5
     streams = {
-        "uskin": MadeUpStream({"t_mono": t_ns, "flux": flux.round().astype(np.uint16)}),
+        "uskin": MadeUpStream(
+            {"t_mono": t_ns, "flux": flux.round().astype(np.uint16), "age_ms": np.zeros((n_frames, 368), np.uint16)}
+        ),
         "allegro": MadeUpStream({"t_mono": t_hand_ns, "position": np.tile(bend, 16).astype(np.float32)}),
     }
     if truth:

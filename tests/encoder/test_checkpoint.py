@@ -56,6 +56,15 @@ def test_round_trip(saved, config, tmp_path):
         ({"schema": "skin_teleop.encoder/2"}, "does not describe an encoder of this version"),
         ({"surprise": 1}, "unknown field `surprise`"),
         ({"rate_hz": 50}, "found: 10 frames at 50 Hz, 6 channels; allowed: 10 frames at 100 Hz"),
+        (
+            {"size": {"width": 20_000_000, "depth": 1, "heads": 1}},
+            "found: width 20000000, 1 blocks, 1 heads",
+        ),
+        ({"size": {"width": 12, "depth": 1, "heads": 5}}, "found: width 12, 1 blocks, 5 heads"),
+        ({"size": {"width": 12, "depth": 0, "heads": 3}}, "found: width 12, 0 blocks"),
+        ({"size": {"width": 15, "depth": 1, "heads": 3}}, "allowed: an even width"),
+        ({"geometry": "round"}, "names a geometry; found: round; allowed: vendor, sparsh"),
+        ({"layout": "glove"}, "names a layout; found: glove; allowed: xela_ah_right, xela_ah_left"),
     ],
 )
 def test_config_is_read_strictly(tmp_path, change, message):
@@ -76,6 +85,23 @@ def test_weights_of_another_size_or_broken_files_are_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"\x80\x04 not safetensors")
     with pytest.raises(ConfigError, match="cannot be loaded"):
         load_encoder(tmp_path)
+
+
+@pytest.mark.usefixtures("saved")
+def test_a_size_that_the_file_does_not_hold_takes_no_memory(tmp_path, monkeypatch):
+    path = tmp_path / "config.json"
+    largest = {"size": {"width": 2048, "depth": 64, "heads": 32, "tokens": "taxel"}}  # 13 GB
+    path.write_text(json.dumps(json.loads(path.read_text()) | largest))
+    built_on = []
+
+    def build(*arguments):
+        built_on.append(torch.empty(0).device.type)
+        return SparshSkinEncoder(*arguments)
+
+    monkeypatch.setattr("encoder.checkpoint.SparshSkinEncoder", build)
+    with pytest.raises(ConfigError, match=r"size that config\.json says; found: blocks\.0.*allowed: blocks\.0"):
+        load_encoder(tmp_path)
+    assert built_on == ["meta"]
 
 
 def test_folder_without_a_run_is_named(tmp_path):

@@ -8,6 +8,7 @@ from encoder.checkpoint import EncoderConfig, load_config, load_encoder, save_en
 from encoder.prepare import prepare
 from encoder.run_folder import EXTENSION_FILE, RUN_FILE, read_metrics
 from encoder.schedules import PAPER_MOMENTUM, Schedules
+from encoder.session_data import load_recording
 from encoder.train import Training, train
 from encoder.training_state import keep_for_extension, restore_state
 from encoder.windows import TactileWindows
@@ -27,7 +28,8 @@ def finish(windows, folder, preset_name, **more):
     training = train(windows, settings, folder)
     config = EncoderConfig(
         "skin_teleop.encoder/1", training.recipe.size, "vendor", windows.layout, preset_name, "teacher", "a test",
-        settings.steps, 0, True, {}, False, extends=settings.extends, steps_before=settings.steps_before,
+        settings.steps, 0, True, settings.data_fingerprints, False, extends=settings.extends,
+        steps_before=settings.steps_before, core_s=training.core_s,
     )  # fmt: skip
     save_encoder(folder, training.objective.encoders["teacher"], config)
     keep_for_extension(folder)
@@ -47,7 +49,9 @@ def test_a_finished_run_goes_on_in_a_new_folder_with_its_networks_and_moments(
     settings = prepare(windows, tmp_path / "second", preset_name=small_preset, steps=2, extends=finished)
     assert (settings.extends, settings.steps_before, settings.steps) == ("first", STEPS, 2)
     training = Training(windows, settings)
-    assert restore_state(tmp_path / "second", training.objective, training.optimiser) == 0
+    done, core_s = restore_state(tmp_path / "second", training.objective, training.optimiser)
+    assert done == 0
+    assert core_s == pytest.approx(load_config(finished).core_s, abs=0.001)
     for name, tensor in load_encoder(finished).state_dict().items():
         assert torch.equal(training.objective.teacher.encoder.state_dict()[name], tensor), name
     assert {int(moments["step"]) for moments in training.optimiser.state.values()} == {STEPS - 1, STEPS}
@@ -57,8 +61,18 @@ def test_a_finished_run_goes_on_in_a_new_folder_with_its_networks_and_moments(
     card = model_card(load_config(tmp_path / "second"), None, "a test")
     assert "objective sparsh, 2 steps after 4 of first, seed 0" in card
     assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
+    assert load_config(tmp_path / "second").core_s > core_s, "what the first run cost is part of it"
     third = prepare(windows, tmp_path / "third", preset_name=small_preset, steps=1, extends=tmp_path / "second")
     assert third.steps_before == STEPS + 2
+
+
+def test_an_extension_remembers_what_the_first_run_had_seen(finished, windows, session, small_preset, tmp_path):
+    other = TactileWindows([load_recording(session(300, seed=1))])
+    settings = prepare(other, tmp_path / "second", preset_name=small_preset, steps=1, extends=finished)
+    first, second = windows.recordings[0].fingerprint(), other.recordings[0].fingerprint()
+    assert settings.data_fingerprints == {f"made_up_0#{first[:8]}": first, f"made_up_1#{second[:8]}": second}
+    assert settings.simulated_sessions == 2
+    assert prepare(other, tmp_path / "second", preset_name=small_preset, extends=finished) == settings
 
 
 def test_an_extension_draws_other_windows_than_the_run_it_extends(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -31,6 +32,14 @@ def healthy():
 def test_rankme_counts_directions():
     assert rankme(torch.eye(8)) == pytest.approx(8, rel=1e-3)
     assert rankme(torch.ones(8, 5)) == pytest.approx(1, rel=1e-3)
+
+
+def test_features_that_are_not_numbers_have_no_rank_and_no_alarm(healthy):
+    healthy.student_summary[0, 3, 5] = torch.nan
+    figures = monitors(healthy)
+    assert math.isnan(figures["rankme"])
+    assert figures["rankme_tokens"] > 15
+    assert alarms(figures) == []
 
 
 def test_healthy_features_raise_no_alarm(healthy):

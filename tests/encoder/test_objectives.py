@@ -11,11 +11,13 @@ import torch
 from encoder.objectives.byol import agreement_loss
 from encoder.objectives.choose import build_objective
 from encoder.objectives.crops import Views
-from encoder.objectives.jepa import TARGETS, context_of
-from encoder.objectives.mae import split_tokens
+from encoder.objectives.hiding import hide
+from encoder.objectives.jepa import covered
+from encoder.objectives.mae import HIDDEN_SHARE, draw_hidden
 from encoder.objectives.objective import Objective
 from encoder.presets import OBJECTIVES, EncoderSize
 from encoder.schedules import Schedules
+from encoder.tokens import TokenTable
 from skin_teleop.errors import ConfigError
 
 TOKENS = 18
@@ -56,8 +58,8 @@ def test_loss_falls_on_a_batch_that_can_be_learnt_by_heart(name, recipe, folded)
 def test_gradient_reaches_the_whole_student_and_never_the_teacher(name, recipe, folded):
     objective = build_objective(name, recipe)
     compute(objective, folded, recipe).total.backward()
-    # jepa and mae hide by leaving tokens out, byol hides nothing: the encoder's mask token rests in all three
-    unused = [] if name == "sparsh" else ["encoder.mask_token"]
+    # byol hides nothing, and mae hides taxels at random, never a whole pad: the encoder's mask token rests in both
+    unused = [] if name in ("sparsh", "jepa") else ["encoder.mask_token"]
     assert [n for n, p in objective.student.named_parameters() if p.grad is None or not p.grad.any()] == unused
     assert all(p.grad is None for p in (objective.teacher or torch.nn.Module()).parameters())
 
@@ -91,46 +93,56 @@ def test_teacher_starts_as_the_student_and_follows_it_by_the_momentum(name, reci
     torch.testing.assert_close(moved, torch.full_like(moved, 1 - schedules.first_momentum))
 
 
-def test_jepa_student_never_sees_what_it_must_guess(recipe, folded):
-    """Change the hidden tokens: what the student sees stays as it was, what the teacher says changes."""
+@pytest.mark.parametrize("unit", ["pad", "taxel"])
+def test_hidden_taxels_are_not_seen_and_all_others_are(unit):
+    """Change hidden taxels: nothing that is kept changes. Change a visible one: something does."""
+    table = TokenTable(unit)
+    values = torch.randn(2, 368, 60)
+    taxels = draw_hidden(2, 0.6, seeded())
+    taxels[:, :30] = True  # the whole first pad
+    hidden = hide(table.gather(values), taxels, table)
+    changed = torch.where(taxels[..., None], values + 1, values)
+    again = hide(table.gather(changed), taxels, table)
+    torch.testing.assert_close(hidden.seen, again.seen, equal_nan=True, rtol=0, atol=0)
+    seen = hidden.seen.nan_to_num().view(2, -1, 60)[:, table.occupied.flatten()]
+    torch.testing.assert_close(seen, values.masked_fill(taxels[..., None], 0))
+    most = int((~taxels).sum(1).max()) if unit == "taxel" else 17
+    assert hidden.keep.shape == (2, most)
+    assert set(hidden.keep[0].tolist()) >= set(table.of_taxel[~taxels[0]].tolist())
+    assert set(hidden.asked[0].tolist()) >= set(table.of_taxel[taxels[0]].tolist())
+    assert hidden.slots.sum((1, 2)).tolist() == taxels.sum(1).tolist()
+
+
+def test_jepa_teacher_sees_what_the_student_must_guess(recipe, folded):
     objective = build_objective("jepa", recipe)
     first = compute(objective, folded, recipe)
-    targets = torch.stack([torch.arange(3) + 3 * region for region in range(TARGETS)])[:, None].expand(-1, 4, -1)
-    keep = context_of(targets, TOKENS, seeded())
-    assert sorted(keep[0].tolist()) == list(range(12, 18))
-    changed = folded.clone()
-    changed[:, :12] += 1
-    views = [objective.student.encoder.encode(values, keep).summary for values in (folded, changed)]
-    assert torch.equal(*views)
-    assert not torch.allclose(first.teacher_summary, compute(objective, changed, recipe).teacher_summary)
+    hidden_everywhere = folded.clone()
+    hidden_everywhere[:, :, :60] += 1
+    assert not torch.allclose(first.teacher_summary, compute(objective, hidden_everywhere, recipe).teacher_summary)
 
 
-def test_jepa_context_has_one_size_and_avoids_every_target():
-    targets = torch.tensor([[[0, 1], [4, 5]], [[1, 2], [6, 7]]])  # (R, B, M): three hidden tokens, then four
-    keep = context_of(targets, 9, seeded())
-    assert keep.shape == (2, 5)
-    assert not set(keep[0].tolist()) & {0, 1, 2}
-    assert set(keep[1].tolist()) == {0, 1, 2, 3, 8}
+def test_regions_of_a_window_are_hidden_together():
+    regions = torch.tensor([[[0, 1], [4, 5]], [[1, 2], [6, 7]]])  # (R, B, M)
+    taxels = covered(regions)
+    assert taxels.shape == (2, 368)
+    assert taxels[0].nonzero().flatten().tolist() == [0, 1, 2]
+    assert taxels[1].nonzero().flatten().tolist() == [4, 5, 6, 7]
 
 
-def test_mae_shows_a_quarter_and_asks_for_all_the_rest():
-    keep, hidden = split_tokens(3, 368, seeded())
-    assert keep.shape == (3, 92)
-    assert torch.equal(torch.cat([keep, hidden], 1).sort(1).values, torch.arange(368).expand(3, -1))
+def test_mae_hides_a_stated_share_of_the_taxels():
+    taxels = draw_hidden(3, HIDDEN_SHARE["taxel"], seeded())
+    assert taxels.sum(1).tolist() == [276] * 3
+    assert not torch.equal(taxels[0], taxels[1])
 
 
-def test_mae_ignores_visible_tokens_empty_slots_and_positions(recipe, folded):
+def test_mae_ignores_visible_taxels_empty_slots_and_positions(recipe, folded):
     """The loss of guesses of zero is the mean square of the hidden, occupied flux and of nothing else."""
     objective = build_objective("mae", recipe)
     torch.nn.init.zeros_(objective.student.decoder.leave.weight)
     torch.nn.init.zeros_(objective.student.decoder.leave.bias)
-    _, hidden = split_tokens(4, TOKENS, seeded())
-    channels = folded.view(4, TOKENS, 30, 10, 6)[..., :3]
-    pads = [(4, 30), (11, 16), (3, 24)]
-    assert sum(count * size for count, size in pads) == 368
-    occupied = objective.student.encoder.tokens.occupied
-    values = [channels[b, token][occupied[token]].flatten() for b in range(4) for token in hidden[b].tolist()]
-    expected = torch.cat(values).square().mean().item()
+    taxels = draw_hidden(4, HIDDEN_SHARE["pad"], seeded())
+    flux = folded.view(4, TOKENS, 30, 10, 6)[:, objective.student.encoder.tokens.occupied][..., :3]  # (4, 368, 10, 3)
+    expected = flux[taxels].square().mean().item()
     assert compute(objective, folded, recipe).total.item() == pytest.approx(expected, rel=1e-5)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoder.features import encoder_features, raw_features
+from encoder.features import encoder_features, frozen_features, raw_features
 from encoder.model import SparshSkinEncoder
 from encoder.presets import EncoderSize
 from encoder.probe import ProbeTask, held_out_scores, probe, probe_task, validation_scores
@@ -88,8 +88,18 @@ def test_probe_compares_three_feature_sets(recording):
 def test_feature_shapes_and_raw_statistics(recording):
     windows = TactileWindows([recording])
     rows = np.array([5, 200, 300])
-    features = encoder_features(SparshSkinEncoder(EncoderSize(12, 1, 3)), windows, rows)
-    assert features.shape == (3, 19 * 12)
+    encoder = SparshSkinEncoder(EncoderSize(12, 1, 3))
+    first, last = encoder_features(encoder, windows, rows)
+    assert first.shape == (3, 18 * 12)
+    assert last.shape == (3, 19 * 12)
+    batch = windows.gather(rows)
+    with torch.no_grad():
+        tokens = encoder(batch.flux, batch.position_m, batch.valid)
+        before = encoder.patches(encoder.fold(batch.flux, batch.position_m, batch.valid))
+    np.testing.assert_allclose(last[:, -12:], tokens.summary, atol=1e-6)
+    np.testing.assert_allclose(last[:, 15 * 12 : 16 * 12], tokens.patches[:, 296:320].mean(1), atol=1e-6)
+    np.testing.assert_allclose(first[:, 15 * 12 : 16 * 12], before[:, 296:320].mean(1), atol=1e-6)
+    np.testing.assert_array_equal(frozen_features(encoder, windows, rows), np.concatenate([first, last], 1))
     raw = raw_features(windows, rows).reshape(3, 18, 4, 3)
     pad = windows.gather(rows[1:2]).flux.numpy()[0, :, 296:320, 2]  # pad 15, z
     expected = [pad.mean(), pad.max(), pad.min(), pad.std()]

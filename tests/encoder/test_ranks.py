@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from encoder import ranks
 from encoder.prepare import prepare
 from encoder.presets import PRESETS
 from encoder.ranks import any_rank, average_gradients, leads, number_of_rank_0, rank, world
@@ -107,6 +108,16 @@ def test_without_torchrun_nothing_is_shared(windows_of_one, small_preset, tmp_pa
 @pytest.fixture
 def windows_of_one(recording):
     return TactileWindows([recording])
+
+
+def test_ranks_wait_for_the_probe_of_rank_0(monkeypatch):
+    asked = {}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(ranks.distributed, "init_process_group", lambda _backend, **options: asked.update(options))
+    monkeypatch.setattr(ranks.distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(ranks.torch.cuda, "is_available", lambda: False)
+    with ranks.ranks_of_torchrun():
+        assert asked["timeout"].total_seconds() == 6 * 3600
 
 
 def test_several_processes_need_one_folder_by_name(monkeypatch, capsys):

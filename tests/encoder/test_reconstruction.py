@@ -8,6 +8,7 @@ from encoder.model import SparshSkinEncoder
 from encoder.presets import EncoderSize
 from encoder.reconstruction import reconstruct
 from encoder.windows import HELD_OUT, TactileWindows
+from skin_teleop.errors import TrainingError
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,8 @@ def test_a_lively_held_out_moment_is_read_back(encoder, windows, recording, tmp_
     assert result.explained > 0.5
     assert result.error_counts == pytest.approx(np.sqrt(((result.true - result.reconstructed) ** 2).mean()), rel=1e-4)
     assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())
+    with pytest.raises(TrainingError, match=r"reconstruction\.npz was to be written.*next: make room"):
+        result.save(tmp_path / "missing")
     result.save(tmp_path)
     with np.load(tmp_path / "reconstruction.npz", allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["true"], result.true)

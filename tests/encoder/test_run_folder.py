@@ -5,6 +5,8 @@ import os
 import pytest
 
 from encoder.run_folder import (
+    METRICS_FILE,
+    MetricsLog,
     RunSettings,
     begin,
     new_folder,
@@ -12,7 +14,7 @@ from encoder.run_folder import (
     unfinished_settings,
     write_atomically,
 )
-from skin_teleop.errors import ConfigError
+from skin_teleop.errors import ConfigError, TrainingError
 
 SETTINGS = RunSettings("demo", 60, 0, "vendor", False, {"a": "ff"})
 
@@ -46,6 +48,27 @@ def test_newest_unfinished_run_is_found(tmp_path):
     assert newest_unfinished(tmp_path) == tmp_path / "newest"
     with pytest.raises(ConfigError, match=r"an unfinished run in .* was asked for; found: none"):
         newest_unfinished(tmp_path / "finished")
+
+
+def test_what_is_written_has_reached_the_disk_before_the_old_file_goes(tmp_path, monkeypatch):
+    """The content is synced before the rename, the folder after it; earlier states may be deleted then."""
+    path, steps = tmp_path / "model.safetensors", []
+    path.write_bytes(b"old")
+    monkeypatch.setattr("dataset_tools.durable.os.fsync", lambda _: steps.append(("content", path.read_bytes())))
+    monkeypatch.setattr("dataset_tools.durable.sync_folder", lambda _: steps.append(("folder", path.read_bytes())))
+    write_atomically(path, b"new")
+    assert steps == [("content", b"old"), ("folder", b"new")]
+
+
+@pytest.mark.parametrize("name", [METRICS_FILE, "events.out.tfevents.*"])
+def test_a_full_disk_ends_the_log_in_words(tmp_path, name):
+    log = MetricsLog(tmp_path, 0)
+    log.append({"step": 0, "loss": 1.0})
+    (file,) = tmp_path.glob(name)
+    file.unlink()
+    file.symlink_to("/dev/full")
+    with pytest.raises(TrainingError, match=r"metrics\.jsonl was to be written.*No space left .*; next: make room"):
+        log.append({"step": 1, "loss": 1.0})
 
 
 def test_atomic_write_replaces_and_leaves_no_part(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dataset_tools.labels import ACTIONS, Label
-from encoder.session_data import load_recording, newest_at, passes_gate, rest_baseline
+from encoder.session_data import load_recording, newest_at, passes_gate, rest_baseline, usable
 from skin_teleop.errors import SessionError
 
 TICK_NS = 10_000_000
@@ -17,6 +17,20 @@ def test_gate_keeps_the_limits_and_needs_all_three_axes():
     flux = np.full((1, 5, 3), 40_000, np.uint16)
     flux[0, 1, 0], flux[0, 2, 2], flux[0, 3, 1], flux[0, 4, 1] = 19_999, 60_001, 20_000, 60_000
     assert passes_gate(flux).tolist() == [[True, False, False, True, True]]
+
+
+def test_a_value_that_arrived_more_than_a_second_ago_is_not_used(session):
+    """The driver holds what a dead cable sent last: it passes the gate for ever."""
+    flux, age_ms = np.full((3, 368, 3), 40_000, np.uint16), np.zeros((3, 368), np.uint16)
+    age_ms[:, 5] = 1000, 1001, 65_535
+    assert usable(flux, age_ms)[:, 5].tolist() == [True, False, False]
+    made_up = session(200)
+    made_up.streams["uskin"].columns["age_ms"][120:150, 5] = 1500
+    made_up.streams["uskin"].columns["age_ms"][:50, 6] = 65_535
+    recording = load_recording(made_up)
+    assert np.flatnonzero(~recording.valid[:, 5]).tolist() == list(range(120, 150))
+    assert (recording.delta[120:150, 5] == 0).all()
+    assert not recording.valid[:, 6].any(), "a baseline of held values is none"
 
 
 def test_baseline_is_the_median_of_valid_rest_frames():
@@ -80,12 +94,12 @@ def test_change_beyond_sixteen_bits_is_clipped(session):
 
 def test_missing_ticks_leave_stale_grid_frames(session):
     made_up = session(100)
-    kept = np.r_[0:60, 70:100]
+    kept = np.r_[0:30, 31:40, 42:60, 70:100]  # one and two are bridged
     columns = made_up.streams["uskin"].columns
     made_up.streams["uskin"].columns = {name: values[kept] for name, values in columns.items()}
     recording = load_recording(made_up)
     assert len(recording.t_mono_ns) == 100
-    assert np.flatnonzero(~recording.fresh).tolist() == list(range(61, 69))
+    assert np.flatnonzero(~recording.fresh).tolist() == list(range(60, 70))
 
 
 def test_jitter_of_the_tick_neither_repeats_nor_loses_frames(session):
@@ -106,9 +120,13 @@ def test_truth_becomes_the_size_of_each_pads_force(session):
     made_up = session(120)
     made_up.streams["truth"].columns["pad_wrench"][100, 4] = [3, 0, -4, 9, 9, 9]
     recording = load_recording(made_up)
-    assert recording.simulated
     assert recording.pad_force_n[100, 4] == pytest.approx(5)
-    assert not load_recording(session(120, truth=False)).simulated
+
+
+def test_simulated_is_what_the_session_says_not_whether_there_is_truth(session):
+    silent, recorded = session(120, truth=False), session(120)
+    recorded.meta["simulated"] = False
+    assert [load_recording(made_up).simulated for made_up in (session(120), silent, recorded)] == [True, True, False]
 
 
 def test_the_object_is_seen_from_the_palm(session):

@@ -9,15 +9,22 @@ from encoder.embedding import embed
 from encoder.model import SparshSkinEncoder
 from encoder.presets import EncoderSize
 from encoder.session_data import load_recording, passes_gate, rest_baseline
-from encoder.streaming import StreamingEncoder, baseline_of_rest, torch_inference
+from encoder.streaming import StreamingEncoder, torch_inference
 from encoder.windows import TactileWindows
+
+FRESH = np.zeros(368, np.uint16)
 
 
 @pytest.fixture
 def made_up(session):
     made = session(140)
     made.streams["uskin"].columns["flux"][100, 7] = 0  # a glitch: missing in ten windows
+    made.streams["uskin"].columns["age_ms"][110, 8] = 1200  # and a stale one
     return made
+
+
+def baseline_of(frames):
+    return rest_baseline(frames, passes_gate(frames))
 
 
 @pytest.mark.parametrize("unit", ["taxel", "pad"])
@@ -26,10 +33,9 @@ def test_streaming_gives_the_numbers_of_the_recording(made_up, unit):
     recording = load_recording(made_up)
     encoder = SparshSkinEncoder(EncoderSize(24, 1, 3, unit)).eval()
     expected = embed(encoder, TactileWindows([recording], split=False)).summary
-    flux = made_up.streams["uskin"]["flux"]
-    baseline, known = rest_baseline(flux[:50], passes_gate(flux[:50]))
-    stream = StreamingEncoder(torch_inference(encoder), recording.body, "vendor", baseline, known)
-    answers = [stream.push(frame, joints) for frame, joints in zip(flux, recording.joint_rad, strict=True)]
+    flux, age_ms = made_up.streams["uskin"]["flux"], made_up.streams["uskin"]["age_ms"]
+    stream = StreamingEncoder(torch_inference(encoder), recording.body, "vendor", *baseline_of(flux[:50]))
+    answers = [stream.push(*frame) for frame in zip(flux, age_ms, recording.joint_rad, strict=True)]
     assert [answer is None for answer in answers] == [True] * 9 + [False] * 131
     summaries = np.array([answer[0] for answer in answers if answer is not None])
     np.testing.assert_allclose(summaries, expected, atol=2e-5)
@@ -38,11 +44,11 @@ def test_streaming_gives_the_numbers_of_the_recording(made_up, unit):
 def test_a_hole_in_time_empties_the_ring(made_up):
     encoder = SparshSkinEncoder(EncoderSize(24, 1, 3, "pad")).eval()
     flux = made_up.streams["uskin"]["flux"]
-    stream = StreamingEncoder(torch_inference(encoder), body_of(made_up.meta), "vendor", *baseline_of_rest(flux[:50]))
+    stream = StreamingEncoder(torch_inference(encoder), body_of(made_up.meta), "vendor", *baseline_of(flux[:50]))
     joints = np.zeros(16)
-    before = [stream.push(frame, joints) for frame in flux[:12]]
+    before = [stream.push(frame, FRESH, joints) for frame in flux[:12]]
     stream.forget()
-    after = [stream.push(frame, joints) for frame in flux[12:24]]
+    after = [stream.push(frame, FRESH, joints) for frame in flux[12:24]]
     assert [answer is not None for answer in before] == [False] * 9 + [True] * 3
     assert [answer is not None for answer in after] == [False] * 9 + [True] * 3
     first, last = before[-1][1], after[-1][1]
@@ -53,7 +59,7 @@ def test_a_hole_in_time_empties_the_ring(made_up):
 def test_a_taxel_that_never_rested_validly_stays_missing(made_up):
     flux = made_up.streams["uskin"]["flux"].copy()
     flux[:50, 9] = 65_000
-    baseline, known = baseline_of_rest(flux[:50])
+    baseline, known = baseline_of(flux[:50])
     assert np.flatnonzero(~known).tolist() == [9]
     seen = []
 
@@ -63,6 +69,6 @@ def test_a_taxel_that_never_rested_validly_stays_missing(made_up):
 
     stream = StreamingEncoder(infer, body_of(made_up.meta), "vendor", baseline, known)
     for frame in flux[50:70]:
-        stream.push(frame, np.zeros(16))
+        stream.push(frame, FRESH, np.zeros(16))
     assert len(seen) == 11
     assert all(np.flatnonzero(~valid).tolist() == [9] for valid in seen)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ import torch
 from encoder import train as trainer
 from encoder.interrupt import stop_on_interrupt
 from encoder.prepare import prepare
-from encoder.run_folder import METRICS_FILE, RUN_FILE, read_metrics, stored_states
-from encoder.train import Training, train
+from encoder.run_folder import METRICS_FILE, RUN_FILE, MetricsLog, read_metrics, stored_states
+from encoder.train import Checkpoints, Training, train
+from encoder.training_state import restore_state, save_state
 from encoder.windows import TactileWindows
 from skin_teleop.errors import ConfigError, TrainingError
 
@@ -112,7 +114,7 @@ def test_killed_run_goes_on_from_its_last_state(windows, small_preset, small_rec
         from encoder.windows import TactileWindows
         from pathlib import Path
         presets.PRESETS["small_test"] = {small_recipe!r}
-        trainer.CHECKPOINT_EVERY_S = 0.0
+        trainer.CHECKPOINT_EVERY_S, trainer.CHECKPOINT_WRITES = 0.0, 0
         folder, windows = Path({str(tmp_path / "killed")!r}), TactileWindows([load_recording(make_session())])
         settings = prepare(windows, folder, preset_name="small_test", steps={STEPS})
         def die(done, steps, loss):
@@ -134,6 +136,7 @@ def test_killed_run_goes_on_from_its_last_state(windows, small_preset, small_rec
 
 def test_three_states_are_kept_and_a_broken_one_is_passed_over(windows, small_preset, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", -1.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_WRITES", -1)
     whole = run(windows, tmp_path / "whole", small_preset)
     kept = stored_states(tmp_path / "whole")
     assert [path.stem for path in kept] == [f"training-{step:09d}" for step in (6, 5, 4)]
@@ -180,6 +183,48 @@ def test_third_loss_in_a_row_that_is_not_a_number_ends_the_run(windows, small_pr
     with pytest.raises(TrainingError, match=r"step 3 .*3 bad steps in a row: a loss of nan.*weights head.prototypes"):
         training.step(3)
     assert torch.equal(training.objective.student.encoder.patch.weight, weights)
+
+
+def test_a_run_whose_first_step_is_no_number_ends_with_its_diagnosis(windows, small_preset, tmp_path, monkeypatch):
+    build = Training.__init__
+
+    def broken(self, *arguments):
+        build(self, *arguments)
+        torch.nn.init.constant_(self.objective.student.encoder.norm.weight[:1], float("nan"))
+
+    monkeypatch.setattr(Training, "__init__", broken)
+    settings = prepare(windows, tmp_path, preset_name=small_preset, objective="mae", steps=STEPS)
+    with pytest.raises(TrainingError, match=r"step 2 .*3 bad steps in a row: a loss of nan.*encoder.norm.weight"):
+        train(windows, settings, tmp_path)
+    lines = (tmp_path / METRICS_FILE).read_text().splitlines()
+    assert [json.loads(line, parse_constant=pytest.fail)["loss"] for line in lines] == [None, None]
+    assert read_metrics(tmp_path)[0]["rankme"] is None
+    assert MetricsLog(tmp_path, 1) is not None, "such rows do not keep a run from going on"
+
+
+def test_states_are_stored_less_often_where_writing_is_slow(windows, small_preset, tmp_path, monkeypatch):
+    now, writing_s = [100.0], iter((0.5, 3.0, 0.5))
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(trainer, "save_state", lambda *_: now.__setitem__(0, now[0] + next(writing_s)))
+    settings = prepare(windows, tmp_path, preset_name=small_preset, steps=STEPS)
+    checkpoints, stored_at = Checkpoints(tmp_path, Training(windows, settings)), []
+    for _ in range(3):
+        while not checkpoints.due:
+            now[0] += 1.0
+        stored_at.append(now[0])
+        checkpoints.store(1)
+    assert stored_at == [121.0, 142.5, 206.5]  # 20 s, 20 s and twenty times 3 s after the write before
+
+
+def test_core_seconds_of_earlier_calls_are_added(windows, small_preset, tmp_path):
+    stop = threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        run(windows, tmp_path / "run", small_preset, on_step=lambda *_: stop.set(), stop=stop)
+    begun = Training(windows, prepare(windows, tmp_path / "run", preset_name=small_preset))
+    steps, spent_s = restore_state(tmp_path / "run", begun.objective, begun.optimiser)
+    assert spent_s > 0
+    save_state(tmp_path / "run", begun.objective, begun.optimiser, steps, 5000.0)
+    assert 5000 < run(windows, tmp_path / "run", small_preset).core_s < 5100
 
 
 def test_finished_or_foreign_folders_are_left_alone(windows, small_preset, tmp_path):

@@ -105,7 +105,12 @@ def test_pretrain_then_probe(stored_session, small_preset, tmp_path, capsys):
     }
     assert load_encoder(out).size.width == 24
     card = (out / "README.md").read_text()
-    for said in ("3 steps, seed 0", "simulated", stored_session.name, "chosen by force_r2 on the validation part"):
+    for said in (
+        "3 steps, seed 0",
+        "simulated (1 session)",
+        stored_session.name,
+        "chosen by force_r2 on the validation part",
+    ):
         assert said in card
     assert main(["probe", str(out), str(stored_session), "--json", str(answer)]) == 0
     assert json.loads(answer.read_text())["probe"] == result["probe"]

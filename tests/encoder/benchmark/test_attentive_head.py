@@ -20,7 +20,8 @@ def material(recording):
     encoder = SparshSkinEncoder(EncoderSize(24, 1, 3, "pad"))
     encoder.set_statistics(*(torch.from_numpy(statistic).float() for statistic in windows.flux_statistics()))
     fit, choose, judge = np.split(np.random.default_rng(0).permutation(len(rows)), [60, 85])
-    return windows, rows, encoder, Labelled(fit, choose, 1), judge
+    labelled = Labelled(np.concatenate([choose, fit]), np.repeat([0, 1], [len(choose), len(fit)]), 1)
+    return windows, rows, encoder, labelled, judge
 
 
 def test_pooling_does_not_depend_on_the_order_of_tokens():

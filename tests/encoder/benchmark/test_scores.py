@@ -45,7 +45,7 @@ def test_whole_recordings_are_drawn_not_windows():
     """Windows of one recording all err alike: the interval is as wide as for five independent numbers."""
     truth = np.tile([0.0, 1.0], 50)[:, None]
     answer = np.where(RECORDING[:, None] < 2, 0.5, truth)
-    drawn = drawn_scores("amount", sums_of("amount", truth, answer, RECORDING)[None], draws_of(5))
+    drawn = drawn_scores("amount", sums_of("amount", truth, answer, RECORDING)[None, None], draws_of(5))
     found = interval(drawn)
     assert found.value == pytest.approx(0.6)
     assert found.low == pytest.approx(0.2, abs=0.01)
@@ -59,7 +59,7 @@ def test_paired_differences_are_narrower_than_their_terms():
     hard = rng.normal(0, np.array([0.1, 0.2, 0.5, 0.8, 1.0])[RECORDING])[:, None]
     draws = draws_of(5)
     better, worse = (
-        drawn_scores("amount", sums_of("amount", truth, truth + share * hard, RECORDING)[None], draws)
+        drawn_scores("amount", sums_of("amount", truth, truth + share * hard, RECORDING)[None, None], draws)
         for share in (1.0, 1.05)
     )
     gain = interval(better - worse)
@@ -67,10 +67,17 @@ def test_paired_differences_are_narrower_than_their_terms():
     assert gain.high - gain.low < 0.3 * (interval(better).high - interval(better).low)
 
 
-def test_seeds_are_averaged():
+def test_members_and_draws_of_labels_are_averaged_and_widen_the_interval():
     truth = np.tile([0.0, 1.0], 50)[:, None]
-    sums = [sums_of("amount", truth, answer, RECORDING) for answer in (truth, np.full_like(truth, 0.5))]
-    assert drawn_scores("amount", np.stack(sums), draws_of(5))[0] == pytest.approx(0.5)
+    of_seed = [sums_of("amount", truth, answer, RECORDING) for answer in (truth, np.full_like(truth, 0.5))]
+    for sums in (np.stack(of_seed)[None], np.stack(of_seed)[:, None]):
+        drawn = drawn_scores("amount", sums, draws_of(5))
+        assert drawn[0] == pytest.approx(0.5)
+        found = interval(drawn)
+        assert found.low == pytest.approx(0)
+        assert found.high == pytest.approx(1)
+    alike = drawn_scores("amount", np.stack([of_seed[1]] * 3)[None], draws_of(5))
+    assert interval(alike).high == pytest.approx(0)
 
 
 def test_what_cannot_be_said_stays_unsaid():

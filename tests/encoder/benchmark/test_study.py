@@ -6,12 +6,13 @@ import dataclasses
 import json
 import math
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from encoder.benchmark.feature_sets import centre_of_pressure, principal_components
+from encoder.benchmark.feature_sets import centre_of_pressure, joints_rad, last_frame, principal_components
 from encoder.benchmark.rows import frozen_row, plain_rows, random_encoders
 from encoder.benchmark.study import StudyPlan, judged_for, material_of, run_study
 from encoder.checkpoint import EncoderConfig, save_encoder
@@ -20,8 +21,9 @@ from encoder.presets import EncoderSize
 from encoder.session_data import load_recording
 from encoder.splits import LeaveOut, with_some_sessions
 from encoder.windows import TactileWindows
+from skin_teleop.cli.benchmark import _by_kind, _one_reading
 from skin_teleop.cli.main import main
-from skin_teleop.errors import SessionError
+from skin_teleop.errors import ConfigError, SessionError
 from skin_teleop.skin_layout import skin_layout
 
 THINGS = ("ball", "ball", "cup", "cup", "lego", "lego", "corn", "corn")
@@ -77,8 +79,8 @@ def test_every_row_budget_and_difference_is_there(material, leave_out):
     scores, differences = [c for c in cells if not c.minus], [c for c in cells if c.minus]
     tasks = {cell.task for cell in cells}
     assert tasks == {"force", "contact", "object"}
-    assert len(scores) == len(tasks) * 2 * 5
-    assert len(differences) == len(tasks) * 2 * 4
+    assert len(scores) == len(tasks) * 2 * 8
+    assert len(differences) == len(tasks) * 2 * 7
     assert {cell.episodes for cell in cells} == {1, 2}
     assert [name.removeprefix("judging: ") for name in said] == [row.name for row in [*rows, ours]]
     value = {(c.row, c.task, c.budget): c.score.value for c in scores}
@@ -98,10 +100,19 @@ def test_centre_of_pressure_is_where_the_change_is(recording):
     pad = skin_layout().pads[4]
     lone = dataclasses.replace(recording, delta=np.zeros_like(recording.delta))
     lone.delta[:, pad.first + 5, 2] = -50
-    figures = centre_of_pressure(TactileWindows([lone]), np.array([0])).reshape(18, 2, 6)
+    blocks = centre_of_pressure(TactileWindows([lone]), np.array([0]))
+    change, centre_mm = (block.reshape(18, 2, 3) for block in blocks)
     place_mm = 1000 * skin_layout().positions_m["vendor"][pad.taxels]
-    np.testing.assert_allclose(figures[4, 1], [0, 0, -50, *(place_mm[5] - place_mm.mean(0))], atol=1e-6)
-    assert (np.delete(figures, 4, 0) == 0).all()
+    np.testing.assert_allclose(change[4, 1], [0, 0, -50], atol=1e-6)
+    np.testing.assert_allclose(centre_mm[4, 1], place_mm[5] - place_mm.mean(0), atol=1e-6)
+    for figures in (change, centre_mm):
+        assert (np.delete(figures, 4, 0) == 0).all()
+
+
+def test_plain_readings_are_of_the_windows_last_frame(recording):
+    windows = TactileWindows([recording])
+    np.testing.assert_array_equal(last_frame(windows, np.array([7]))[0], recording.delta[7 + 9].reshape(-1))
+    np.testing.assert_array_equal(joints_rad(windows, np.array([7]))[0], recording.joint_rad[7 + 9])
 
 
 def test_principal_components_keep_distances_of_training_windows(recording):
@@ -117,12 +128,7 @@ def test_principal_components_keep_distances_of_training_windows(recording):
 
 def test_the_verb_writes_table_and_picture(recordings, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
-    about = {"geometry": "vendor", "layout": "xela_ah_right", "preset": "demo", "exported": "student"}
-    config = EncoderConfig(
-        "skin_teleop.encoder/1", SIZE, **about, chosen_by="", steps=1, seed=0, simulated=True, data_fingerprints={},
-        bf16=False, objective="mae", core_s=3.0,
-    )  # fmt: skip
-    save_encoder(folder, an_encoder(TactileWindows(recordings)), config)
+    a_run(folder, TactileWindows(recordings), core_s=3.0)
     monkeypatch.setattr("skin_teleop.cli.benchmark.load_recordings", lambda sessions, cache: recordings)
     table, picture = tmp_path / "table.json", tmp_path / "table.png"
     words = ["benchmark", "made-up", "--runs", str(folder), "--leave-objects", "lego,corn", "--budgets", "1"]
@@ -131,15 +137,63 @@ def test_the_verb_writes_table_and_picture(recordings, tmp_path, monkeypatch, ca
     answer = json.loads(table.read_text())
     rows = {cell["row"] for cell in answer["scores"]}
     assert rows == {
-        "raw statistics", "centre of pressure", "raw PCA", "random demo", "mae demo", "mae demo, attentive",
-        "mae demo, fine-tuned", "random, attentive", "end-to-end",
+        "raw statistics", "centre of pressure", "raw PCA", "raw frame", "joints", "raw frame and joints",
+        "random demo", "mae demo", "mae demo, attentive", "mae demo, fine-tuned", "random demo, attentive",
+        "end-to-end demo",
     }  # fmt: skip
     assert answer["simulated"] is True
     assert answer["left_out"]["objects"] == ["lego", "corn"]
-    assert {c["minus"] for c in answer["scores"] if c["row"] == "mae demo"} >= {"", "end-to-end", "random demo"}
+    assert {c["minus"] for c in answer["scores"] if c["row"] == "mae demo"} >= {"", "end-to-end demo", "random demo"}
     assert not any(isinstance(c["score"]["value"], float) and math.isnan(c["score"]["value"]) for c in answer["scores"])
     assert "SIMULATED" in capsys.readouterr().out
     with Image.open(picture) as drawn:
         assert drawn.width > 1000
     assert main([*words[:-1], "0,2"]) == 1
     assert "shares above 0, at most 1" in capsys.readouterr().err
+
+
+def a_run(folder, windows, seed=0, **changes):
+    about = {"geometry": "vendor", "layout": "xela_ah_right", "preset": "demo", "exported": "student"}
+    config = EncoderConfig(
+        "skin_teleop.encoder/1", SIZE, **about, chosen_by="", steps=1, seed=seed, simulated=True,
+        data_fingerprints={}, bf16=False, objective="mae",
+    )  # fmt: skip
+    save_encoder(folder, an_encoder(windows), msgspec.structs.replace(config, **changes))
+    return folder
+
+
+def test_a_run_that_has_learnt_from_what_is_left_out_is_refused(recordings, tmp_path, monkeypatch, capsys):
+    windows = TactileWindows(recordings)
+    lego = {r.name: r.fingerprint() for r in recordings if r.object_name == "lego"}
+    folder = a_run(tmp_path / "run", windows, data_fingerprints=lego)
+    monkeypatch.setattr("skin_teleop.cli.benchmark.load_recordings", lambda sessions, cache: recordings)
+    words = ["benchmark", "made-up", "--runs", str(folder), "--leave-objects", "lego,corn", "--budgets", "1"]
+    assert main([*words, "--seeds", "1", "--windows", "6"]) == 1
+    error = capsys.readouterr().err
+    assert "has learnt from 2 of them" in error
+    assert "--allow-seen" in error
+    table = tmp_path / "table.json"
+    assert main([*words, "--seeds", "1", "--windows", "6", "--allow-seen", "--json", str(table)]) == 0
+    assert json.loads(table.read_text())["learnt_from_left_out"] == {str(folder): 2}
+
+
+def test_only_runs_that_differ_by_their_seed_share_a_row(recordings, tmp_path):
+    windows = TactileWindows(recordings)
+    folders = [
+        a_run(tmp_path / "first", windows, seed=0),
+        a_run(tmp_path / "second", windows, seed=1),
+        a_run(tmp_path / "longer", windows, steps=2),
+        a_run(tmp_path / "jepa", windows, objective="jepa"),
+    ]
+    kinds = _by_kind(folders)
+    assert {name: len(members) for name, members in kinds.items()} == {
+        "mae demo (first)": 2,
+        "mae demo (longer)": 1,
+        "jepa demo": 1,
+    }
+
+
+def test_a_run_of_another_skin_is_refused(recordings, tmp_path):
+    folder = a_run(tmp_path / "run", TactileWindows(recordings), layout="xela_ah_left")
+    with pytest.raises(ConfigError, match="xela_ah_left, xela_ah_right"):
+        _one_reading(_by_kind([folder]), {"xela_ah_right"})
