@@ -6,10 +6,8 @@ by the clock.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import mujoco
@@ -19,6 +17,7 @@ from drivers.simulated.objects import draw
 from drivers.simulated.scripted.actions import Script
 from drivers.simulated.scripted.robot import ScriptedHand
 from drivers.simulated.world import World
+from skin_teleop.cli.own_workers import own_workers
 from skin_teleop.clock import NS_PER_S, Stamp
 from skin_teleop.rig import WorldConfig, load_rig
 
@@ -33,7 +32,7 @@ def bench_simulate(seconds: float) -> dict[str, Any]:
     workers = os.cpu_count() or 1
     physics_x, full_x, _ = measure(seconds / 2)
     start_s = time.monotonic()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with own_workers(workers) as pool:
         spans = list(pool.map(_full_alone, [seconds / 2] * workers))
     return {
         "physics_x_realtime": physics_x,

@@ -37,8 +37,8 @@ RunProcess = Callable[..., None]
 """Takes Rig, Path and threading.Event; the nodes of second devices also the device's name."""
 
 
-def _leave_with_parent(parent_pid: int) -> None:
-    """Ask the kernel for SIGTERM when the supervisor dies; raise it now if that has already happened."""
+def leave_with_parent(parent_pid: int) -> None:
+    """Ask the kernel for SIGTERM when the parent dies; raise it now if that has already happened."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent_pid:
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    _leave_with_parent(parent_pid)
+    leave_with_parent(parent_pid)
     run = cast(RunProcess, import_module(PROCESSES[name]).run)
     which = (name,) if name.startswith("second_") else ()
     try:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import multiprocessing
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from dataset_tools.session_folder import LIVE_SUFFIX, is_live, load_meta
+from skin_teleop.cli.own_workers import own_workers
 from skin_teleop.errors import ConfigError, MissingPartError, SessionError
 from skin_teleop.rig import Rig, load_rig
 
@@ -133,8 +133,7 @@ def simulate_all(
     if not episodes:
         return
     rig = _rig(plan.rig)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(episodes)), mp_context=spawn) as pool:
+    with own_workers(min(workers, len(episodes))) as pool:
         jobs = [
             pool.submit(simulate_session, folder, rig, *episode, plan.seconds, plan.seed, plan.skin_seed)
             for episode in episodes

@@ -130,7 +130,7 @@ def test_a_page_of_a_foreign_origin_is_refused_with_the_reason(browser, robot):
     foreign = robot.url.replace("localhost", "elsewhere.localhost")
     for path in ("", "desk"):
         page.goto(f"{foreign}{path}#t={robot.invite()}")
-        page.wait_for_function("document.getElementById('cause').textContent.includes('allowed_origins of the rig')")
+        page.locator("#cause", has_text="allowed_origins of the rig").wait_for(state="attached")
         assert page.inner_text("#state") == "Not paired"
     page.close()
     assert robot.stream("hand_pose") == []
