@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
     leave_out = with_some_sessions(recordings, asked, SEEN_SESSIONS_SHARE, seed=0)
     geometry = _one_reading(runs, {recording.body.layout for recording in recordings})
     material = material_of(recordings, leave_out, geometry, plan.windows_per_session)
-    seen = _seen(runs, [recording for recording in recordings if asked.holds(recording)])
+    left_out = [recording for recording in recordings if asked.holds(recording)]
+    seen = _seen(runs, left_out or [recording for recording in recordings if leave_out.holds(recording)])
     if seen and not options.allow_seen:
         raise ConfigError(
             "a benchmark on recordings left out was asked for",
@@ -152,14 +153,14 @@ def _rows(runs: dict[str, Members], material: Material, steps: int) -> list[Row]
     from encoder.benchmark.rows import end_to_end_rows, frozen_row, plain_rows, random_encoders, trained_rows
 
     rows = plain_rows(material)
-    for members in {config.size: (config, encoder) for all_ in runs.values() for _, config, encoder in all_}.values():
-        config, encoder = members
+    one_of_size = {config.size: (config, encoder) for members in runs.values() for _, config, encoder in members}
+    for config, encoder in one_of_size.values():
         rows.append(frozen_row(f"random {config.preset}", random_encoders(encoder), 0.0, material))
         if steps:
             rows += end_to_end_rows(config.preset, encoder, material, steps)
-    for kind, members_of_kind in runs.items():
-        encoders = [encoder for _, _, encoder in members_of_kind]
-        core_s = sum(config.core_s for _, config, _ in members_of_kind) / len(members_of_kind)
+    for kind, members in runs.items():
+        encoders = [encoder for _, _, encoder in members]
+        core_s = sum(config.core_s for _, config, _ in members) / len(members)
         rows.append(frozen_row(kind, encoders, core_s, material))
         if steps:
             rows += trained_rows(kind, encoders, core_s, material, steps)

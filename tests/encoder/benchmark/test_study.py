@@ -172,6 +172,10 @@ def test_a_run_that_has_learnt_from_what_is_left_out_is_refused(recordings, tmp_
     error = capsys.readouterr().err
     assert "has learnt from 2 of them" in error
     assert "--allow-seen" in error
+    everything = {r.name: r.fingerprint() for r in recordings}
+    other = a_run(tmp_path / "other", windows, data_fingerprints=everything)
+    assert main(["benchmark", "made-up", "--runs", str(other), "--budgets", "1", "--windows", "6"]) == 1
+    assert "has learnt from 4 of them" in capsys.readouterr().err, "one session of each object is drawn"
     table = tmp_path / "table.json"
     assert main([*words, "--seeds", "1", "--windows", "6", "--allow-seen", "--json", str(table)]) == 0
     assert json.loads(table.read_text())["learnt_from_left_out"] == {str(folder): 2}
