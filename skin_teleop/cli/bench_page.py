@@ -76,7 +76,7 @@ def bench_page(running: RunningRig, seconds: float) -> dict[str, Any]:
         last = _memory(page, browser, running)
         encode_ms = np.array(page.evaluate("bench.encodeMs()"))[began:]
         page.evaluate("bench.say({type: 'stop_recording'})")
-        _until(page, running, lambda: recorder().state == "idle" and recorder().last_sealed != "", "the seal")
+        _until(page, running, lambda: recorder().state == "idle" and recorder().last_sealed != "", "the seal", seconds)
         session = open_session(recorder().last_sealed)
     return _page_figures(session, running.rig.hand.name, encode_ms) | growth_kb_per_min(first, last)
 
@@ -167,8 +167,9 @@ def _drive(page: Any, running: RunningRig, seconds: float) -> None:
             page.keyboard.down("Space")
 
 
-def _until(page: Any, running: RunningRig, condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + ANSWER_S
+def _until(page: Any, running: RunningRig, condition: Callable[[], bool], what: str, extra_s: float = 0.0) -> None:
+    """Wait for `ANSWER_S` and `extra_s`; a long recording takes its time to be sealed."""
+    deadline = time.monotonic() + ANSWER_S + extra_s
     while not condition():
         if time.monotonic() > deadline:
             raise DeviceError(f"the page waited for {what}", found=str(page.text_content("#cause")))
