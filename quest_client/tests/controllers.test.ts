@@ -1,8 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { Buttons } from "../src/headset/buttons";
 import { DeadMan } from "../src/xr/deadMan";
 import { howToHold } from "../src/headset/statePanel";
-import { mayPush } from "../src/headset/controls";
-import { HandReader, INDEX_TIP, LEFT, MIDDLE_TIP, RIGHT, THUMB_TIP, type FreeHand } from "../src/xr/hands";
+import { Choices, controls, mayPush } from "../src/headset/controls";
+import type { Link } from "../src/link/link";
+import { FLOATS_PER_HAND } from "../src/protocol/poseFrame";
+import { HandReader, INDEX_TIP, LEFT, MIDDLE_TIP, RIGHT, THUMB_TIP, type FreeHand, type Side } from "../src/xr/hands";
 import { MarkGesture } from "../src/xr/markGesture";
 
 const SQUEEZE = 1;
@@ -15,6 +18,14 @@ function controller(handedness: XRHandedness, ...pressed: number[]): XRInputSour
 }
 
 const noHands = new HandReader();
+
+/** One hand in sight, the tip of its index finger at a point of the room. */
+function fingerAt(side: Side, { x, y, z }: { x: number; y: number; z: number }): HandReader {
+  const hands = new HandReader();
+  hands.valid[side] = true;
+  hands.pose.set([x, y, z], side * FLOATS_PER_HAND + 7 * INDEX_TIP);
+  return hands;
+}
 
 describe("a controller", () => {
   it("holds with the squeeze of the free hand, and with nothing else", () => {
@@ -137,5 +148,28 @@ describe("a finger at the buttons", () => {
     expect(["disarmed", "armed"].map((state) => may(state, "right"))).toEqual([[LEFT, RIGHT], [LEFT, RIGHT]]);
     expect([may("engaged", "right"), may("engaged", "left")]).toEqual([[LEFT], [RIGHT]]);
     expect([may("engaged", "right", true), may("armed", "right", true)]).toEqual([[], [LEFT, RIGHT]]);
+  });
+
+  it("always pushes STOP, also with a hand that drives", () => {
+    vi.stubGlobal("document", { createElement: () => ({ getContext: () => null }) });
+    const pushed: string[] = [];
+    const link = {
+      state: "engaged",
+      connection: "open",
+      bothHands: true,
+      drivenHand: "right",
+      knownOperators: [],
+      say: ({ type }: { type: string }) => pushed.push(type),
+    } as unknown as Link;
+    const specs = controls(link, new Choices(link));
+    const stop = specs.find(({ face }) => face().label === "STOP")!;
+    const disarm = specs.find(({ face }) => face().label === "Disarm")!;
+    const buttons = new Buttons([stop, { ...disarm, row: 0, column: 0 }]);
+    for (const button of buttons.group.children) buttons.update(fingerAt(RIGHT, button.position), mayPush(link));
+    expect(pushed).toEqual(["emergency_stop"]);
+    buttons.update(noHands, mayPush(link));
+    buttons.update(fingerAt(LEFT, buttons.group.children[0].position), []);
+    expect(pushed).toEqual(["emergency_stop", "emergency_stop"]);
+    vi.unstubAllGlobals();
   });
 });

@@ -2,7 +2,7 @@
 
 import { Group, Vector3 } from "three";
 import { Board, FONT, plate } from "../scene/board";
-import { INDEX_TIP, type HandReader, type Side } from "../xr/hands";
+import { INDEX_TIP, LEFT, RIGHT, type HandReader, type Side } from "../xr/hands";
 
 const WIDTH_M = 0.105;
 const HEIGHT_M = 0.045;
@@ -22,6 +22,8 @@ export interface ButtonSpec {
   column: number;
   face: () => ButtonFace;
   push: () => void;
+  /** Any finger pushes it at any time; else only those of hands that may push now. */
+  always?: true;
 }
 
 const FILLS = { plain: "#2a323c", good: "#2f6b4c", danger: "#8a3b2d", wait: "#1b2027" };
@@ -30,7 +32,7 @@ class Button {
   readonly board = new Board(WIDTH_M, HEIGHT_M);
   private down = false;
 
-  constructor(private readonly spec: ButtonSpec) {
+  constructor(readonly spec: ButtonSpec) {
     const [x, y] = [spec.column * (WIDTH_M + GAP_M), -spec.row * (HEIGHT_M + GAP_M)];
     this.board.mesh.position.set(x, y, 0);
   }
@@ -72,14 +74,14 @@ export class Buttons {
     this.group.add(...this.buttons.map((button) => button.board.mesh));
   }
 
-  /** Look where the index fingers are, of those hands that may push. */
+  /** Look where the index fingers are; all of them push what may always be pushed, those of `sides` the rest. */
   update(hands: HandReader, sides: readonly Side[]): void {
     this.group.updateWorldMatrix(true, false);
-    const tips = sides
-      .filter((side) => hands.valid[side])
-      .map((side) => this.group.worldToLocal(new Vector3(...hands.joint(side, INDEX_TIP))));
+    const seen = ([LEFT, RIGHT] as const).filter((side) => hands.valid[side]);
+    const tips = seen.map((side) => this.group.worldToLocal(new Vector3(...hands.joint(side, INDEX_TIP))));
+    const allowed = tips.filter((_, at) => sides.includes(seen[at]));
     for (const button of this.buttons) {
-      if (button.touch(tips)) this.onPush();
+      if (button.touch(button.spec.always ? tips : allowed)) this.onPush();
       button.draw();
     }
   }

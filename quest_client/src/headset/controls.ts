@@ -61,7 +61,7 @@ export class Choices {
   }
 }
 
-/** Hands whose fingers push buttons: while the robot follows, not those that drive it, which may pass by. */
+/** Hands whose fingers push any button: while the robot follows, not those that drive it, which may pass by. */
 export function mayPush(link: Pick<Link, "state" | "drivenHand" | "bothHands">): Side[] {
   if (link.state !== "engaged") return [LEFT, RIGHT];
   if (link.bothHands) return [];
@@ -87,6 +87,7 @@ export function controls(link: Link, choices: Choices): ButtonSpec[] {
       column: 0,
       face: () => ({ label: "STOP", look: "danger" }),
       push: () => link.say({ type: "emergency_stop" }),
+      always: true,
     },
     {
       row: 1,
