@@ -34,11 +34,6 @@ def encoder_features(encoder: SparshSkinEncoder, windows: TactileWindows, rows: 
     return [torch.cat(of_layer).double().numpy() for of_layer in zip(*parts, strict=True)]
 
 
-def frozen_features(encoder: SparshSkinEncoder, windows: TactileWindows, rows: Array) -> Array:
-    """(n, 37 d) both layers of `encoder_features` beside each other, for a reader that scales each feature itself."""
-    return np.concatenate(encoder_features(encoder, windows, rows), 1)
-
-
 def _mean_of_pads(encoder: SparshSkinEncoder, tokens: Tensor) -> Tensor:
     """(B, 18 d) from tokens (B, N, d)."""
     return torch.cat([tokens[:, encoder.tokens.pad == pad.index].mean(1) for pad in skin_layout().pads], -1)

@@ -16,7 +16,7 @@ import numpy as np
 
 from encoder.card import ProbeTable, model_card
 from encoder.checkpoint import CARD_FILE, EncoderConfig, save_encoder
-from encoder.features import frozen_features
+from encoder.features import encoder_features
 from encoder.objectives.objective import Objective
 from encoder.prepare import prepare
 from encoder.presets import preset
@@ -193,7 +193,7 @@ def _choose(objective: Objective, windows: TactileWindows, task: ProbeTask) -> t
     if objective.teacher is None:
         return "student", "custom, as this objective has no teacher"
     student, teacher = (
-        validation_scores(frozen_features(objective.encoders[name], windows, task.rows), task)[MAIN_METRIC]
+        validation_scores(encoder_features(objective.encoders[name], windows, task.rows), task)[MAIN_METRIC]
         for name in ("student", "teacher")
     )
     reason = f"{MAIN_METRIC} on the validation part (student {student:.3f}, teacher {teacher:.3f})"

@@ -7,13 +7,21 @@ before any training; `raw` are statistics of the skin's own numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from encoder.features import frozen_features, raw_features, untrained
+from encoder.features import encoder_features, raw_features, untrained
 from encoder.model import SparshSkinEncoder
-from encoder.ridge import balanced_accuracy, class_midpoints, explained_variance, fit_ridges
+from encoder.ridge import (
+    PENALTIES,
+    DualRidge,
+    balanced_accuracy,
+    class_midpoints,
+    explained_variance,
+    inner_products,
+)
 from encoder.windows import HELD_OUT, TRAIN, VALIDATION, TactileWindows
 from skin_teleop.errors import SessionError
 from skin_teleop.transforms import Array
@@ -86,41 +94,43 @@ def probe_task(windows: TactileWindows, max_windows: int = MAX_WINDOWS) -> Probe
 def probe(encoder: SparshSkinEncoder, windows: TactileWindows, task: ProbeTask) -> dict[str, dict[str, float | str]]:
     """Held-out scores of the encoder, of untrained ones of its size (mean over 3 seeds) and of raw pad statistics."""
     of_untrained = [
-        held_out_scores(frozen_features(untrained(encoder, seed), windows, task.rows), task)
+        held_out_scores(encoder_features(untrained(encoder, seed), windows, task.rows), task)
         for seed in range(RANDOM_SEEDS)
     ]
     mean = {name: float(np.mean([scores[name] for scores in of_untrained])) for name in of_untrained[0]}
     return {
-        "encoder": _row(held_out_scores(frozen_features(encoder, windows, task.rows), task), 1),
+        "encoder": _row(held_out_scores(encoder_features(encoder, windows, task.rows), task), 1),
         "random": _row(mean, RANDOM_SEEDS),
-        "raw": _row(held_out_scores(raw_features(windows, task.rows), task), 1),
+        "raw": _row(held_out_scores([raw_features(windows, task.rows)], task), 1),
     }
 
 
-def validation_scores(features: Array, task: ProbeTask) -> Scores:
-    """Scores on the validation part with the best penalty there; for choosing between networks."""
+def validation_scores(blocks: Sequence[Array], task: ProbeTask) -> Scores:
+    """Scores of feature blocks on the validation part with the best penalty there; for choosing between networks."""
     train, validation = task.part == TRAIN, task.part == VALIDATION
-    candidates = _candidates(features, task, train, validation)
+    candidates = _candidates(inner_products(blocks, train), task, train, validation)
     return {name: max(scores[name] for scores in candidates) for name in candidates[0]}
 
 
-def held_out_scores(features: Array, task: ProbeTask) -> Scores:
+def held_out_scores(blocks: Sequence[Array], task: ProbeTask) -> Scores:
     """Scores on the held-out part; nothing about that part enters the fit or the choice of the penalty."""
     train, validation, held_out = (task.part == part for part in (TRAIN, VALIDATION, HELD_OUT))
-    candidates = _candidates(features, task, train, validation)
-    final = _candidates(features, task, train | validation, held_out)
+    products = inner_products(blocks, train)
+    candidates = _candidates(products, task, train, validation)
+    final = _candidates(products, task, train | validation, held_out)
     best = {name: int(np.argmax([scores[name] for scores in candidates])) for name in candidates[0]}
     return {name: final[index][name] for name, index in best.items()}
 
 
-def _candidates(features: Array, task: ProbeTask, fit: Array, judge: Array) -> list[Scores]:
+def _candidates(products: Array, task: ProbeTask, fit: Array, judge: Array) -> list[Scores]:
     """Scores of every penalty, fitted on some windows and judged on others."""
     contact, n_pads = task.contact, len(task.pads)
     targets = np.concatenate([task.force_n, contact], axis=1)  # (n, 2p)
+    ridge, to_fitted = DualRidge(products[np.ix_(fit, fit)], targets[fit]), products[np.ix_(judge, fit)]
     scores: list[Scores] = []
-    for ridge in fit_ridges(features[fit], targets[fit]):
-        fitted, judged = ridge.predict(features[fit])[:, n_pads:], ridge.predict(features[judge])
-        touching = judged[:, n_pads:] > class_midpoints(fitted, contact[fit])
+    for penalty in PENALTIES:
+        fitted, judged = ridge.tell(penalty, to_fitted)
+        touching = judged[:, n_pads:] > class_midpoints(fitted[:, n_pads:], contact[fit])
         scores.append(
             {
                 "force_r2": explained_variance(task.force_n[judge], judged[:, :n_pads]),

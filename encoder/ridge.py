@@ -1,8 +1,12 @@
-"""Ridge regression in closed form and the two scores of the probe."""
+"""Ridge regression in closed form, on features scaled as a whole, and the two scores of the probe.
+
+Solved in the dual (Hastie et al., The Elements of Statistical Learning, section 18.3.5), so that a feature set is
+needed only as the inner products of its rows, and one eigendecomposition serves every penalty and every fold.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,53 +16,59 @@ from skin_teleop.transforms import Array
 PENALTIES = 10.0 ** np.arange(-5, 4)
 """Candidates, as multiples of the mean eigenvalue of the features' Gram matrix."""
 _TINY = 1e-8
+_STILL = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class Ridge:
-    """A linear map from standardised features (n, d) to targets (n, k)."""
+def inner_products(blocks: Sequence[Array], train: Array) -> Array:
+    """(n, n) inner products of rows of features, given as blocks (n, d) of one unit each.
 
-    mean: Array
-    scale: Array
-    weights: Array
-    """(d, k)"""
-    offset: Array
-    """(k,)"""
-
-    def predict(self, features: Array) -> Array:
-        """(n, k) predictions."""
-        predicted: Array = ((features - self.mean) / self.scale) @ self.weights + self.offset
-        return predicted
-
-
-def fit_ridges(
-    features: Array, targets: Array, penalties: Array = PENALTIES, scale: Array | None = None
-) -> list[Ridge]:
-    """One ridge a penalty from features (n, d) and targets (n, k).
-
-    Features are divided by their own deviation, or by `scale` (d,) where the rows are too few to show one.
-
-    Solved in the dual, by one eigendecomposition of the (n, n) Gram matrix for all penalties (Hastie et al., The
-    Elements of Statistical Learning, section 18.3.5): n is a few hundred here and d may be thousands.
+    A block is centred and divided by one number, its root mean square over the training windows `train` (n,) bool,
+    for which no label is needed. Dividing each feature by its own deviation would make the noise of a taxel that is
+    hardly ever touched as loud as a contact.
     """
-    mean = features.mean(0)
-    scale = features.std(0) + _TINY if scale is None else scale
-    standard = (features - mean) / scale  # (n, d)
-    offset = targets.mean(0)
-    values, vectors = _eigen(standard @ standard.T)
-    turned = vectors.T @ (targets - offset)  # (n, k)
-    unit = max(float(values.mean()), _TINY)
-    ridges = []
-    for penalty in penalties:
-        dual = vectors @ (turned / (np.maximum(values, 0) + penalty * unit)[:, None])
-        ridges.append(Ridge(mean, scale, standard.T @ dual, offset))
-    return ridges
+    total = np.zeros((len(train), len(train)))
+    for block in blocks:
+        centred = block - block[train].mean(0)
+        scale = max(float(np.sqrt(centred[train].var(0).mean())), _STILL)
+        scaled = torch.from_numpy(centred / (scale * np.sqrt(block.shape[1])))
+        total += (scaled @ scaled.T).numpy()
+    return total
 
 
-def _eigen(gram: Array) -> tuple[Array, Array]:
-    """Eigenvalues (n,) and vectors (n, n) of a symmetric matrix, by torch, whose number of threads a caller can set."""
-    values, vectors = torch.linalg.eigh(torch.from_numpy(gram))
-    return values.numpy(), vectors.numpy()
+class DualRidge:
+    """Ridge with a free offset on the labelled rows, for any penalty."""
+
+    def __init__(self, products: Array, targets: Array) -> None:
+        self._column_mean = products.mean(0)  # (a,)
+        self._mean = products.mean()
+        centred = products - self._column_mean - self._column_mean[:, None] + self._mean
+        values, vectors = torch.linalg.eigh(torch.from_numpy(centred))
+        self._values, self._vectors = np.maximum(values.numpy(), 0), vectors.numpy()
+        self._unit = max(float(self._values.mean()), _TINY)
+        self._offset = targets.mean(0)  # (K,)
+        self._turned = self._vectors.T @ (targets - self._offset)  # (a, K)
+        self._targets = targets
+        self.columns = targets.shape[1]
+
+    def tell(self, penalty: float, to_labelled: Array) -> tuple[Array, Array]:
+        """What is told of the labelled rows (a, K), and of others (m, K) by their products (m, a) with those."""
+        dual = self._vectors @ (self._turned / (self._values + penalty * self._unit)[:, None])
+        centred = to_labelled - to_labelled.mean(1, keepdims=True) - self._column_mean + self._mean
+        fitted = self._targets - penalty * self._unit * dual
+        return fitted, centred @ dual + self._offset
+
+    def left_out_error(self, penalty: float, out: Array) -> Array:
+        """(b, K) error on the rows `out` (b,) of a fit without them.
+
+        Exactly (I - H_oo)^-1 of the error with them, H the matrix that turns targets into fitted values (the block
+        form of the leave-one-out formula, ibid., equation 7.52).
+        """
+        share = self._values / (self._values + penalty * self._unit)
+        mine = self._vectors[out]
+        hat = (mine * share) @ mine.T + 1 / len(self._values)
+        fitted = mine @ (share[:, None] * self._turned) + self._offset
+        error: Array = np.linalg.solve(np.eye(len(out)) - hat, self._targets[out] - fitted)
+        return error
 
 
 def explained_variance(truth: Array, predicted: Array) -> float:

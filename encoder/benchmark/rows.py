@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from encoder.benchmark.attentive_head import HeadTraining, attentive_answers
 from encoder.benchmark.budgets import Labelled
 from encoder.benchmark.feature_sets import centre_of_pressure, joints_rad, last_frame, principal_components
-from encoder.benchmark.linear_head import inner_products, linear_answers
+from encoder.benchmark.linear_head import linear_answers
 from encoder.benchmark.tasks import Task
 from encoder.features import encoder_features, raw_features, untrained
 from encoder.model import SparshSkinEncoder
+from encoder.ridge import inner_products
 from encoder.windows import TactileWindows
 from skin_teleop.transforms import Array
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from encoder.benchmark.budgets import Labelled
-from encoder.benchmark.linear_head import _DualRidge, decided, inner_products, linear_answers
+from encoder.benchmark.linear_head import decided, linear_answers
 from encoder.benchmark.tasks import Task
+from encoder.ridge import inner_products
 
 LABELLED = Labelled(np.arange(300), np.arange(300) // 60, 5)
 JUDGE = np.arange(300, 400)
@@ -59,38 +60,6 @@ def test_a_flag_that_never_or_always_stands_is_answered_so():
     fitted = np.array([[0.2, 0.9, 0.1], [0.1, 1.0, 0.7]])
     judged = np.array([[5.0, -5.0, 0.39], [0.0, 0.0, 0.41]])
     assert decided(task, fitted, truth, judged).tolist() == [[0, 1, 0], [0, 1, 1]]
-
-
-def test_leaving_out_in_one_solve_equals_fitting_without(features):
-    """The block formula against a second ridge that never saw the rows; its offset is free there too."""
-    targets = features @ np.ones((12, 2)) + np.random.default_rng(1).normal(size=(400, 2))
-    whole, out = products(features), np.arange(60, 120)
-    rest = np.setdiff1d(np.arange(300), out)
-    ridge = _DualRidge(whole[:300, :300], targets[:300])
-    alone = _DualRidge(whole[np.ix_(rest, rest)], targets[rest])
-    strength = 0.1 * ridge._unit / alone._unit  # the same penalty in absolute numbers
-    _, told = alone.tell(strength, whole[np.ix_(out, rest)])
-    np.testing.assert_allclose(ridge.left_out_error(0.1, out), targets[out] - told, atol=1e-8)
-
-
-def test_fitted_values_and_answers_are_of_one_regression(features):
-    targets = features[:300, :2] + 5
-    ridge = _DualRidge(products(features)[:300, :300], targets)
-    fitted, told = ridge.tell(0.01, products(features)[:300, :300])
-    np.testing.assert_allclose(fitted, told, atol=1e-9)
-
-
-def test_a_block_counts_as_one_whatever_its_unit_and_its_quiet_features_stay_quiet(features):
-    metres, millimetres = products(features[:, :6]), products(1000 * features[:, :6])
-    np.testing.assert_allclose(metres, millimetres)
-    loud = features.copy()
-    loud[:, 0] *= 1000
-    np.testing.assert_allclose(
-        products(loud), np.outer(features[:, 0] - features[TRAIN, 0].mean(), features[:, 0] - features[TRAIN, 0].mean())
-        / features[TRAIN, 0].var(), atol=0.05,
-    )  # fmt: skip
-    both = products(features[:, :6], features[:, 6:] * 50)
-    np.testing.assert_allclose(both, metres + products(features[:, 6:]))
 
 
 def test_an_amount_is_never_told_beyond_the_labels(features):
