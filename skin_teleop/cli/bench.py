@@ -95,9 +95,14 @@ def _page_line(figures: dict[str, Any]) -> str:
         return f"page not measured: {figures['page_absent_because']}"
     return (
         f"page: {figures['page_poses_per_s']:.0f} poses a second, encoding p99 {figures['page_encode_ms_p99']:.2f} ms, "
-        f"growth in kB a minute: page {figures['page_heap_growth_kb_per_min']:.0f} of objects, "
-        f"{figures['page_process_growth_kb_per_min']:.0f} resident, server {figures['server_growth_kb_per_min']:.0f}"
+        "growth in kB a minute over all readings and over the later half: "
+        f"page {_growth(figures, 'page_heap')} of objects, {_growth(figures, 'page_process')} resident, "
+        f"server {_growth(figures, 'server')}"
     )
+
+
+def _growth(figures: dict[str, Any], of: str) -> str:
+    return f"{figures[f'{of}_growth_kb_per_min']:.0f} and {figures[f'{of}_later_growth_kb_per_min']:.0f}"
 
 
 def _simulate(options: argparse.Namespace) -> int:

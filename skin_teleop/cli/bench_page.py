@@ -36,6 +36,7 @@ ANSWER_S = 60.0
 LOOK_S = 0.5
 SETTLED = 0.25
 """Share of the time after which memory is first read: caches and compiled code have come by then."""
+READ_EVERY_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +72,32 @@ def bench_page(running: RunningRig, seconds: float) -> dict[str, Any]:
         _until(page, running, lambda: recorder().state == "recording", "the recording")
         began = page.evaluate("bench.poses")
         _drive(page, running, SETTLED * seconds)
-        first = _memory(page, browser, running)
-        _drive(page, running, (1 - SETTLED) * seconds)
-        last = _memory(page, browser, running)
+        readings = [_memory(page, browser, running)]
+        stretches = max(1, round((1 - SETTLED) * seconds / READ_EVERY_S))
+        for _ in range(stretches):
+            _drive(page, running, (1 - SETTLED) * seconds / stretches)
+            readings.append(_memory(page, browser, running))
         encode_ms = np.array(page.evaluate("bench.encodeMs()"))[began:]
         page.evaluate("bench.say({type: 'stop_recording'})")
         _until(page, running, lambda: recorder().state == "idle" and recorder().last_sealed != "", "the seal", seconds)
         session = open_session(recorder().last_sealed)
-    return _page_figures(session, running.rig.hand.name, encode_ms) | growth_kb_per_min(first, last)
+    return _page_figures(session, running.rig.hand.name, encode_ms) | memory_figures(readings)
 
 
-def growth_kb_per_min(first: Memory, last: Memory) -> dict[str, float]:
-    """How fast each memory grew between two readings, kB a minute."""
-    minutes = (last.t_s - first.t_s) / 60
-    return {
-        f"{name}_growth_kb_per_min": (getattr(last, name) - getattr(first, name)) / 1024 / minutes
-        for name in ("page_heap", "page_process", "server")
-    }
+def memory_figures(readings: list[Memory]) -> dict[str, Any]:
+    """Every reading in kB, and how fast each memory grew, kB a minute: over all readings and over their later half.
+
+    Growth is the slope of the line of least squares. Memory that settles grows more slowly later.
+    """
+    minutes = np.array([reading.t_s - readings[0].t_s for reading in readings]) / 60
+    later = (len(readings) - 1) // 2
+    figures: dict[str, Any] = {"memory_read_at_min": minutes.tolist()}
+    for name in ("page_heap", "page_process", "server"):
+        held = np.array([getattr(reading, name) for reading in readings]) / 1024
+        figures[f"{name}_kb"] = held.tolist()
+        figures[f"{name}_growth_kb_per_min"] = float(np.polyfit(minutes, held, 1)[0])
+        figures[f"{name}_later_growth_kb_per_min"] = float(np.polyfit(minutes[later:], held[later:], 1)[0])
+    return figures
 
 
 def _page_figures(session: Session, hand: str, encode_ms: Array) -> dict[str, Any]:

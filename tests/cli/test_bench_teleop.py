@@ -9,7 +9,7 @@ import pytest
 
 from skin_teleop.cli import bench_page, bench_teleop
 from skin_teleop.cli.bench import _page_line
-from skin_teleop.cli.bench_page import Memory, growth_kb_per_min, why_no_page
+from skin_teleop.cli.bench_page import Memory, memory_figures, why_no_page
 from skin_teleop.cli.latency import clock_ahead_ns, percentiles, pose_latencies_ms
 from skin_teleop.clock import NS_PER_MS
 from skin_teleop.errors import SessionError
@@ -85,12 +85,18 @@ def test_page_figures_have_the_fields_of_the_bench(session):
 
 
 def test_growth_is_told_by_the_minute():
-    first, last = Memory(10.0, 1 << 20, 200 << 20, 90 << 20), Memory(40.0, 2 << 20, 200 << 20, 89 << 20)
-    assert growth_kb_per_min(first, last) == {
-        "page_heap_growth_kb_per_min": 2048.0,
-        "page_process_growth_kb_per_min": 0.0,
-        "server_growth_kb_per_min": -2048.0,
-    }
+    figures = memory_figures([Memory(10.0, 1 << 20, 200 << 20, 90 << 20), Memory(40.0, 2 << 20, 200 << 20, 89 << 20)])
+    growth = {name: figures[f"{name}_growth_kb_per_min"] for name in ("page_heap", "page_process", "server")}
+    assert growth == pytest.approx({"page_heap": 2048, "page_process": 0, "server": -2048}, abs=1e-6)
+    assert figures["page_heap_kb"] == [1024, 2048] and figures["memory_read_at_min"] == [0, 0.5]
+
+
+def test_memory_that_settles_grows_no_more_in_the_later_half():
+    held = [10, 20, 30, 30, 30]
+    figures = memory_figures([Memory(60.0 * minute, kb << 10, 0, kb << 11) for minute, kb in enumerate(held)])
+    assert figures["page_heap_growth_kb_per_min"] == pytest.approx(5)
+    assert figures["page_heap_later_growth_kb_per_min"] == pytest.approx(0, abs=1e-9)
+    assert figures["server_growth_kb_per_min"] == pytest.approx(10)
 
 
 def test_every_field_is_there_beside_the_echo(session):
