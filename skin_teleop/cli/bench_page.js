@@ -28,7 +28,7 @@
   };
   setTimeout(tick);
 
-  for (const draw of ["drawArrays", "drawArraysInstanced", "drawElements", "drawElementsInstanced"]) {
+  for (const draw of ["clear", "drawArrays", "drawArraysInstanced", "drawElements", "drawElementsInstanced"]) {
     WebGL2RenderingContext.prototype[draw] = () => {};
   }
 
