@@ -7,10 +7,8 @@ Afterwards a headless browser, where there is one, drives the same rig from the 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +22,14 @@ from skin_teleop.cli.bench_page import bench_page, why_no_page
 from skin_teleop.cli.echo import echo_round_trips_ms, echo_server
 from skin_teleop.cli.latency import percentiles, pose_latencies_ms
 from skin_teleop.cli.operate import record_trace
+from skin_teleop.cli.own_workers import own_workers
 from skin_teleop.cli.supervisor import RunningRig
 from skin_teleop.rig import Rig, load_rig
 from skin_teleop.transforms import Array
 
 RATE_HZ = 90.0
 """What a Quest 3 offers above its 72 Hz."""
+WARM_UP_S = 0.5
 MOST_CLIENT_S = 60.0
 """A longer run is for the page's memory; percentiles of a minute are good enough for the rest."""
 
@@ -39,17 +39,14 @@ def bench_teleop(seconds: float) -> dict[str, Any]:
     client_s = min(seconds, MOST_CLIENT_S)
     with tempfile.TemporaryDirectory(prefix="skt-bench-") as folder, echo_server() as echo_url:
         rig = load_rig("simulated").on_free_ports().with_recordings_in(Path(folder))
-        with RunningRig(rig) as running:
-            round_trips: list[Array] = []
-            echo = threading.Thread(
-                target=lambda: round_trips.append(asyncio.run(echo_round_trips_ms(echo_url, RATE_HZ, client_s)))
-            )
-            echo.start()
+        with RunningRig(rig) as running, own_workers(1) as echo:
+            echo.submit(echo_round_trips_ms, echo_url, RATE_HZ, WARM_UP_S).result()
+            round_trips = echo.submit(echo_round_trips_ms, echo_url, RATE_HZ, client_s)
             recording = record_trace(running, _moving_hand(client_s))
-            echo.join()
+            round_trips_ms = round_trips.result()
             page = _page(running, seconds)
         session = open_session(recording.session)
-        return _figures(session, rig, round_trips[0]) | page
+        return _figures(session, rig, round_trips_ms) | page
 
 
 def _page(running: RunningRig, seconds: float) -> dict[str, Any]:

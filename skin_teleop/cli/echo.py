@@ -59,8 +59,15 @@ def echo_server() -> Iterator[str]:
         process.join()
 
 
-async def echo_round_trips_ms(url: str, rate_hz: float, seconds: float) -> Array:
-    """Round trips (N,) of one pose-sized message at a time, ms, sent at `rate_hz` on absolute deadlines."""
+def echo_round_trips_ms(url: str, rate_hz: float, seconds: float) -> Array:
+    """Round trips (N,) of one pose-sized message at a time, ms, sent at `rate_hz` on absolute deadlines.
+
+    To be called in a process of its own: beside another busy thread it would measure how Python's threads take turns.
+    """
+    return asyncio.run(_round_trips_ms(url, rate_hz, seconds))
+
+
+async def _round_trips_ms(url: str, rate_hz: float, seconds: float) -> Array:
     message = bytes(FRAME_BYTES)
     round_trips = []
     async with await _connected(url) as socket:
