@@ -99,12 +99,8 @@ class HandFollower:
         """Send by these from now on."""
         self._publisher, self._feed = publisher, feed
 
-    def release(self) -> None:
-        """Withdraw the last target: motion is no longer granted."""
-        self.release_unless(0)
-
     def release_unless(self, engagement: int) -> None:
-        """Withdraw a last target that another engagement than this one granted."""
+        """Withdraw a last target that another engagement than this one granted; 0 grants none."""
         if self._engagement in (0, engagement) or self._pose is None:
             return
         self._engagement = 0

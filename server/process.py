@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,8 @@ PING_INTERVAL_S, PING_TIMEOUT_S = 2.0, 4.0
 WATCH_S = 0.01
 """How often silence, the recorder's news and the order to stop are looked for."""
 GRACE_S = 1
+TURN_S = 0.0002
+"""How long the retargeting thread waits for Python's lock while the event loop is busy; else it would be 5 ms."""
 
 
 class _Server(uvicorn.Server):
@@ -122,9 +126,24 @@ async def _serve(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(WATCH_S)
-    announce_ready(runtime, "server")
-    while not (stop.is_set() or serving.done()) and follower.is_alive():
-        stage.tick()
-        await asyncio.sleep(WATCH_S)
+    with _answering_quickly():
+        announce_ready(runtime, "server")
+        while not (stop.is_set() or serving.done()) and follower.is_alive():
+            stage.tick()
+            await asyncio.sleep(WATCH_S)
     server.should_exit = True
     await serving
+
+
+@contextlib.contextmanager
+def _answering_quickly() -> Iterator[None]:
+    """No pose waits for another thread's turn, nor for a collection that looks at everything loaded so far."""
+    turn_s = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_S)
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(turn_s)

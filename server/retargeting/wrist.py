@@ -6,6 +6,8 @@ starting from where the palm was (at first the rig's home pose).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,8 +53,8 @@ class WristFollower:
         """Stay where the palm is; the next `follow` takes a new anchor."""
         self._engaged = False
 
-    def follow(self, wrist_m: Array, wrist_rotation: Array, t_ns: int) -> Array:
-        """Move towards where the wrist (3,) m and (3, 3), XR local-floor, asks the palm to be; returns `pose`."""
+    def follow(self, wrist_m: Array, wrist_rotation: Array, t_ns: int) -> None:
+        """Move towards where the wrist (3,) m and (3, 3), XR local-floor, asks the palm to be."""
         position, rotation = XR_TO_WORLD @ wrist_m, XR_TO_WORLD @ wrist_rotation @ XR_TO_WORLD.T
         if not self._engaged:
             self._anchor(position, rotation, t_ns)
@@ -61,7 +63,6 @@ class WristFollower:
             self._anchor(position, rotation, t_ns)
         self._move(position, rotation, t_ns)
         self._seen_m, self._seen_rotation, self._seen_ns = position, rotation, t_ns
-        return self.pose
 
     def _anchor(self, position: Array, rotation: Array, t_ns: int) -> None:
         self._engaged = True
@@ -70,8 +71,8 @@ class WristFollower:
         self._anchor_ns = self._seen_ns = t_ns
 
     def _jumped(self, position: Array, rotation: Array) -> bool:
-        turned = float(np.linalg.norm(_rotation_vector(rotation @ self._seen_rotation.T)))
-        return bool(np.linalg.norm(position - self._seen_m) > JUMP_M) or turned > JUMP_RAD
+        turned_rad = _angle_rad(rotation @ self._seen_rotation.T)
+        return bool(np.linalg.norm(position - self._seen_m) > JUMP_M) or turned_rad > JUMP_RAD
 
     def _move(self, position: Array, rotation: Array, t_ns: int) -> None:
         ramp = min(1.0, (t_ns - self._anchor_ns) / RAMP_NS)
@@ -84,13 +85,19 @@ class WristFollower:
         self._rotation = _rotation(_shortened(turn, MAX_TURN_RATE_RAD_PER_S * seconds)) @ self._rotation
 
     def _near_home(self, rotation: Array) -> Array:
-        away = _rotation_vector(rotation @ self._home_rotation.T)
-        return _rotation(_shortened(away, MAX_TURN_RAD)) @ self._home_rotation
+        away = rotation @ self._home_rotation.T
+        if _angle_rad(away) <= MAX_TURN_RAD:
+            return rotation
+        return _rotation(_shortened(_rotation_vector(away), MAX_TURN_RAD)) @ self._home_rotation
 
 
 def _shortened(vector: Array, longest: float) -> Array:
     length = float(np.linalg.norm(vector))
     return vector if length <= longest else vector * (longest / length)
+
+
+def _angle_rad(rotation: Array) -> float:
+    return math.acos(min(1.0, max(-1.0, (float(rotation.trace()) - 1) / 2)))
 
 
 def _rotation_vector(rotation: Array) -> Array:

@@ -24,7 +24,8 @@ class Walk:
     def to(self, position: np.ndarray, rotation: np.ndarray | None = None, frames: int = 1) -> np.ndarray:
         for _ in range(frames):
             turned = np.eye(3) if rotation is None else rotation
-            self.poses.append(self.follower.follow(np.asarray(position), turned, self.t_ns))
+            self.follower.follow(np.asarray(position), turned, self.t_ns)
+            self.poses.append(self.follower.pose)
             self.t_ns += FRAME_NS
         return self.poses[-1]
 
