@@ -24,11 +24,20 @@ class SerialCanBus(slcanBus):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.malformed = 0
+        self._cut_short = False
         super().__init__(*arguments, **options)
 
     def send(self, msg: can.Message, timeout: float | None = None) -> None:
         """Send one frame; raises can.CanOperationError when the line does not take it within the timeout."""
         super().send(msg, SEND_TIMEOUT_S if timeout is None else timeout)
+
+    def _write(self, string: str) -> None:
+        """Write one line. Where the last one may have been cut short, its rest is ended first: what the adapter has of
+        it would else swallow the beginning of this one, and a stop frame would be lost that counts as sent.
+        """
+        begun, self._cut_short = self._cut_short, True
+        super()._write(f"\r{string}" if begun else string)
+        self._cut_short = False
 
     def shutdown(self) -> None:
         """Close the port, even when the adapter does not take its own close command."""

@@ -209,7 +209,10 @@ class RecorderFeed:
         return True
 
     def close(self) -> None:
-        """Send what waits, for up to 200 ms, count what then is left, and release the socket."""
+        """Send what waits, for up to 200 ms, count and log what then is left, and release the socket.
+
+        What is under way by then has 200 ms more to be taken, and is lost uncounted where nobody takes it.
+        """
         self._closing.set()
         self._sender.join()
         give_up_ns = mono_ns() + FEED_CLOSE_MS * NS_PER_MS
@@ -221,6 +224,8 @@ class RecorderFeed:
         self._socket.close()
 
     def _drop_waiting(self) -> None:
+        for stream in self._untold:
+            log.warning("the recorder was not told that %d rows of %s were dropped", self.dropped[stream], stream)
         for head, rows in self._waiting.items():
             stream = head.split(b"\0")[1].decode()
             self.dropped[stream] = self.dropped.get(stream, 0) + len(rows)

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -24,8 +25,10 @@ from skin_teleop.errors import MissingPartError
 
 log = logging.getLogger(__name__)
 
+OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 FLAGS = ("-O3", "-fPIC", "-shared", "-fno-math-errno", "-std=c99")
-BUILD_TIMEOUT_S = 60
+BUILD_TIMEOUT_S = 40
+"""Less than the supervisor waits for a process to serve (60 s), so that there is time for the numpy reference."""
 
 
 def built_library(package: str, sources: Sequence[str], name: str) -> ctypes.CDLL:
@@ -63,8 +66,11 @@ def _own_cache_folder() -> Path:
     """That folder, made if it is not there; raises PermissionError where another user could put a library into it."""
     folder = cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.geteuid():
+    about = folder.stat()
+    if about.st_uid != os.geteuid():
         raise PermissionError(f"{folder} belongs to another user, and what lies there would be run")
+    if about.st_mode & OTHERS_MAY_WRITE:
+        raise PermissionError(f"others may write to {folder}, and what lies there would be run: chmod go-w {folder}")
     return folder
 
 

@@ -122,5 +122,11 @@ def _buses_of(skin: SkinConfig) -> list[Bus]:
 
 
 def _may_be_one(one: Bus, other: Bus) -> bool:
-    """Whether two channels are one bus, or may be: `usb` of slcan is whichever adapter is plugged in."""
-    return one == other or (one[0] == other[0] == SERIAL and "usb" in (one[1], other[1]))
+    """Whether two channels are one bus, or may be: `usb` of slcan is whichever adapter is plugged in, and
+    `usb:VVVV:PPPP` whichever of its kind.
+    """
+    if not one[0] == other[0] == SERIAL:
+        return one == other
+    ports = [channel.lower().partition("@")[0] for _, channel in (one, other)]  # @ and a speed, as python-can reads it
+    less, more = sorted(ports, key=len)
+    return less in ("usb", more) or more.startswith(f"{less}:")

@@ -20,8 +20,8 @@ from drivers.allegro.identity import identified_scale
 from drivers.allegro.link import HandLink, open_bus
 from drivers.allegro.pose_cycle import PoseCycle
 from drivers.allegro.reports import HandReports
-from drivers.allegro.safe_stop import NO_TORQUE, POWER_OFF, require_all, safe_stop
-from drivers.allegro.safety import UNPOWERED, SafetyMachine
+from drivers.allegro.safe_stop import NO_TORQUE, POWER_OFF, leave, require_all, safe_stop
+from drivers.allegro.safety import UNPOWERED, HandState, SafetyMachine, Transition
 from drivers.allegro.startup import StartUp, power_on
 from skin_teleop.clock import ABSENT_NS, NS_PER_MS, NS_PER_S, Stamp, mono_ns
 from skin_teleop.hand import hand_model
@@ -38,6 +38,8 @@ SILENCE_NS = NS_PER_S
 """And for this long, it counts as lost: servo off, start-up anew, a new arm."""
 REFUSED_NS = 100 * NS_PER_MS
 """So does a hand whose bus takes no frame for this long: it keeps the last torque that it heard."""
+FAULT_LASTS_NS = NS_PER_S
+"""A fault lasts at least this long: the server takes the newest report, and must not find one from after it."""
 SERVO_GRACE_NS = NS_PER_S // 2
 """An info reply this soon after servo-on may still have been on its way before it."""
 LONGEST_PASS_NS = 25 * NS_PER_MS
@@ -60,7 +62,7 @@ def run(rig: Rig, runtime: Path, stop: threading.Event, device: str = "hand") ->
     bus = open_bus(config)
     link = HandLink(bus, config)
     with contextlib.ExitStack() as after_stop:
-        after_stop.callback(bus.shutdown)
+        after_stop.callback(leave, bus)
         try:
             gravity = GravityCompensation(rig.seen_by(device))
             reports = HandReports(runtime, config.name, device, follows=wrist if gravity.follows_wrist else None)
@@ -109,7 +111,9 @@ class _HandLoop:
         self._paused = False
         self._pass_ns = self._next_watch_ns = now_ns
         self._next_second_ns = now_ns + NS_PER_S
-        self._cycles = self._seconds = self._overruns = 0
+        self._fault_ns = 0
+        self._refusal_told = False
+        self._cycles = self._health_reports = self._overruns = 0
         self._received_ns: int | None = None
         self._target_seq = 0
 
@@ -150,7 +154,6 @@ class _HandLoop:
         control = self._controller.step(position_rad, mono_ns(), drive, periods, carry_nm)
         wire = control.wire.tolist()
         self._link.send(*(FingerTorque(f, tuple(wire[4 * f : 4 * f + 4])) for f in range(N_FINGERS)))
-        self._check_sending()
         self._count_overrun(received_ns)
         self._report_cycle(position_rad, control, received_ns, mono_ns())
         self._silent_ns = 0
@@ -169,9 +172,20 @@ class _HandLoop:
             self._lose("the hand's servo is off")
 
     def _check_sending(self) -> None:
-        """Poses may still arrive where no frame leaves, as when a cable's other half is cut."""
-        if self._link.refused_ns > REFUSED_NS and self._safety.state not in UNPOWERED:
-            self._lose(f"the bus takes no frames, {self._link.send_errors} were refused")
+        """Poses may still arrive where no frame leaves, as when a cable's other half is cut.
+
+        A hand that had power and should be off may not have heard it, which only a person can mend: it is told once.
+        """
+        if self._link.refused_ns <= REFUSED_NS:
+            self._refusal_told = self._refusal_told and self._link.refused_ns > 0
+            return
+        cause = f"the bus takes no frames, {self._link.send_errors} were refused: cut the hand's power"
+        state = self._safety.state
+        if state not in UNPOWERED:
+            self._lose(cause)
+        elif self._ready and not self._refusal_told:
+            self._reports.transition(Transition(state, state, cause))
+        self._refusal_told = True
 
     def _lose(self, cause: str) -> None:
         self._safety.fault(cause, latched=False)
@@ -197,6 +211,9 @@ class _HandLoop:
                 self._link.send(*power_on(self._config))
                 self._silent_ns, self._servo_on_ns = 0, mono_ns()
             self._reports.transition(change)
+            if change.after is HandState.FAULT:
+                self._fault_ns = mono_ns()
+                self._report_health()
 
     def _watch(self, now_ns: int) -> None:
         """What must happen even when the hand is silent."""
@@ -207,6 +224,7 @@ class _HandLoop:
             self._link.send(*NO_TORQUE)
         if self._silent_ns > SILENCE_NS and self._safety.state not in UNPOWERED:
             self._lose("pose frames stopped")
+        self._check_sending()
         if self._silent_ns > WATCH_NS:
             self._decide(now_ns)
         if self._startup is not None:
@@ -217,11 +235,17 @@ class _HandLoop:
 
     def _wake(self, startup: StartUp, now_ns: int) -> None:
         self._link.send(*startup.due(now_ns))
-        if startup.done:
+        if startup.done and self._may_wake(now_ns):
             self._startup = None
             self._woken(startup.info, startup.serial)
         elif not self._ready:
             startup.check_patience(now_ns)
+
+    def _may_wake(self, now_ns: int) -> bool:
+        """A fault lasts until everyone has seen it and the bus takes frames again."""
+        if self._safety.state is not HandState.FAULT:
+            return True
+        return now_ns - self._fault_ns >= FAULT_LASTS_NS and self._link.refused_ns == 0
 
     def _woken(self, info: HandInfo | None, serial: str) -> None:
         self._use(info, serial, self._config.calibration_file)
@@ -272,10 +296,15 @@ class _HandLoop:
         if self._safety.state in UNPOWERED:
             self._link.send(*POWER_OFF)
         self._link.send(*HEALTH_REQUESTS)
+        self._report_health()
+        gc.collect()
+
+    def _report_health(self) -> None:
+        """Once a second, and at once when the hand goes to FAULT."""
         self._reports.health(
             HandHealth.stamped(
                 Stamp.now(),
-                self._seconds,
+                self._health_reports,
                 temperature=self._health.temperature_c,
                 status=int(self._health.status),
                 state=int(self._safety.state),
@@ -285,5 +314,4 @@ class _HandLoop:
                 pressure=self._health.pressure_pa,
             )
         )
-        self._seconds += 1
-        gc.collect()
+        self._health_reports += 1

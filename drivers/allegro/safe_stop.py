@@ -24,7 +24,9 @@ STOP_FRAMES: tuple[HostEvent, ...] = (*POWER_OFF, SetPeriod(0))
 TRY_AGAIN_S = 0.001
 """A full transmit queue has room again after one frame, 0.13 ms at 1 Mbit/s."""
 TRY_FOR_S = 0.05
-"""How long each frame is offered; 0.3 s for all where the bus takes nothing."""
+"""How long each frame is offered: 0.3 s for all where the bus takes nothing, up to 0.5 s on a serial line, whose last
+offer of each frame may itself wait for `can_open.SEND_TIMEOUT_S`.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +64,16 @@ def require_all(sent: int, config: HandConfig) -> None:
         )
 
 
+def leave(bus: can.BusABC) -> None:
+    """Shut a bus down after the last frame; one that has gone away meanwhile must not hide what went wrong before."""
+    with contextlib.suppress(can.CanError, OSError):
+        bus.shutdown()
+
+
 def stop_from_outside(config: HandConfig) -> None:
     """Send the stop frames in the place of a node that cannot; raises DeviceError unless the bus took them all."""
     bus = open_bus(config)
     try:
         require_all(safe_stop(bus, config.device_id), config)
     finally:
-        with contextlib.suppress(can.CanError, OSError):
-            bus.shutdown()
+        leave(bus)

@@ -5,6 +5,9 @@
      │ disarm          └──disarm── FOLLOW, HOLD, RELAX  └──────────▶ HOLD ──long stale──┘ (RELAX)
    FAULT ◀── emergency stop, hand's fault bits, long silence of the hand, servo lost: from any state
 
+HOLD is stiff, so it outlives the operator's release only while he is armed: after `stop` the targets of a page that
+goes on streaming do not keep it, and it becomes RELAX as if they were silent.
+
 FAULT has no torque and the servo off. After an emergency stop or a fault that the hand reports it lasts until an
 explicit disarm (to OFF) and then arm (to READY, armed). After a long silence of the hand or a servo that went off by
 itself it lasts until start-up has been done again, then READY, which needs a new arm. A short silence only pauses:
@@ -52,7 +55,7 @@ MOVING = (HandState.FOLLOW, HandState.HOLD, HandState.RELAX)
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change of state and why."""
+    """One change of state and why; from a state to itself where only the cause is news."""
 
     before: HandState
     after: HandState
@@ -69,7 +72,7 @@ class SafetyMachine:
         self._latched = False
         self._woken = False
         self._last_seq: int | None = None
-        self._accepted_ns = 0
+        self._accepted_ns = self._accepted_armed_ns = 0
         self._valid_until_ns = 0
         self.state = HandState.OFF
         self.armed = False
@@ -141,6 +144,8 @@ class SafetyMachine:
             return False
         self._last_seq = target.seq
         self._accepted_ns, self._valid_until_ns = now_ns, target.valid_until
+        if self.armed:
+            self._accepted_armed_ns = now_ns
         if not target.engaged:
             if self.state is HandState.FOLLOW:
                 self._go(HandState.HOLD, "disengaged")
@@ -158,14 +163,14 @@ class SafetyMachine:
         return ahead == 0 or ahead >= SEQ_HALF_RANGE
 
     def tick(self, now_ns: int) -> None:
-        """Let time act: stale targets end FOLLOW, a long silence of the server ends HOLD."""
+        """Let time act: stale targets end FOLLOW, a long time without a target for an armed hand ends HOLD."""
         silent_ns = now_ns - self._accepted_ns
         if self.state is HandState.FOLLOW and (silent_ns > self._hold_after_ns or now_ns > self._valid_until_ns):
             self._go(HandState.HOLD, "targets are stale")
         if silent_ns > self._relax_after_ns:
             self._last_seq = None  # a restarted server counts from the beginning again
-            if self.state is HandState.HOLD:
-                self._go(HandState.RELAX, "no target for long")
+        if self.state is HandState.HOLD and now_ns - self._accepted_armed_ns > self._relax_after_ns:
+            self._go(HandState.RELAX, "no target for long" if self.armed else "not armed for long")
 
     def _go(self, after: HandState, cause: str) -> None:
         self._transitions.append(Transition(self.state, after, cause))

@@ -77,27 +77,35 @@ class StartUp:
         return ()
 
     def _is_known(self, now_ns: int) -> bool:
-        """A V5 must tell its type, since A and B differ in torque by two on three joints; a file of calibrations needs
-        the serial number of a V4 too.
-        """
-        told = self.info is not None if is_v4(self._config.model) else tells_v5(self.serial)
-        if told and (self.serial or not self._config.calibration_file):
-            return True
+        """Whether it may get power: by what it said, or by `hardware_version`; never uncalibrated where a file is."""
+        if self._lacks_serial:
+            return False
         patient = now_ns - self._began_ns < INFO_PATIENCE_NS
-        return bool(self._config.hardware_version) and self._shows_life and not patient
+        return self._tells_version or (bool(self._config.hardware_version) and self._shows_life and not patient)
+
+    @property
+    def _tells_version(self) -> bool:
+        """A V5 must tell its type, since A and B differ in torque by two on three joints."""
+        return self.info is not None if is_v4(self._config.model) else tells_v5(self.serial)
+
+    @property
+    def _lacks_serial(self) -> bool:
+        """A file of calibrations knows a hand by its serial number alone."""
+        return bool(self._config.calibration_file) and not self.serial
 
     def check_patience(self, now_ns: int) -> None:
         """Raise DeviceError, with what to do, once the hand has had its time."""
         if now_ns - self._began_ns < GIVE_UP_NS:
             return
         wanted, version = ("info", "v4") if is_v4(self._config.model) else ("serial number", "v5")
-        if self.info is not None and version == "v4":
+        within = f"within {GIVE_UP_NS // NS_PER_S} s on {self._config.can_channel!r}"
+        if self._lacks_serial and (self._tells_version or (self._shows_life and self._config.hardware_version)):
             raise DeviceError(
                 "the Allegro hand does not say its serial number, by which its calibration file knows it",
-                found=f"info, and no serial number within {GIVE_UP_NS // NS_PER_S} s on {self._config.can_channel!r}",
+                found=f"other frames, and no serial number {within}",
                 next_step="leave hand.calibration_file out, or ask the maker for a firmware that tells it",
             )
-        waited = f"no {wanted} reply within {GIVE_UP_NS // NS_PER_S} s on {self._config.can_channel!r}"
+        waited = f"no {wanted} reply {within}"
         if self._shows_life:
             raise DeviceError(
                 "the Allegro hand does not say which version it is, so its torque limits are unknown",

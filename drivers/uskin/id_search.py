@@ -6,6 +6,7 @@ shared out together, the strongest first, so that a press that also moved a neig
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -101,5 +102,13 @@ def read_begun(file: Path, buses: tuple[str, ...]) -> list[list[str]]:
 
 
 def write_rows(file: Path, rows: list[list[str]]) -> None:
-    """Write a map, whole or begun."""
-    file.write_text("".join(f"{','.join(row)}\n" for row in [COLUMNS, *rows]))
+    """Write a map, whole or begun; a full disk or a lost power leaves the map as it was, never a part of one."""
+    beside = file.with_name(f".{file.name}.tmp")
+    try:
+        with beside.open("w") as lines:
+            lines.writelines(f"{','.join(row)}\n" for row in [COLUMNS, *rows])
+            lines.flush()
+            os.fsync(lines.fileno())
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)

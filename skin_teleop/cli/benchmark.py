@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     """Runs of one kind: folder, description, network."""
 
 SEEN_SESSIONS_SHARE = 0.15
+SAME_STEPS = 1.5
+"""By how much the steps of seeds may differ: `pretrain --max-time` times a few to find their number."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -102,26 +104,37 @@ def _budgets(text: str) -> tuple[float, ...]:
 
 
 def _by_kind(folders: list[Path]) -> dict[str, Members]:
-    """Runs that differ by their seed only are members of one row; the name says what else differs."""
+    """Runs that differ by their seed only are members of one row; of its first folder the name says what it must."""
     from encoder.checkpoint import load_config, load_encoder
 
-    kinds: dict[tuple[object, ...], Members] = {}
+    kinds: list[Members] = []
     for folder in folders:
         config = load_config(folder)
-        kinds.setdefault(_what_matters(config), []).append((folder, config, load_encoder(folder)))
-    short = [f"{key[0]} {key[1]}" for key in kinds]
-    names = [
-        name if short.count(name) == 1 else f"{name} ({members[0][0].name})"
-        for name, members in zip(short, kinds.values(), strict=True)
+        same = next((members for members in kinds if _is_same_recipe(members[0][1], config)), None)
+        if same is None:
+            kinds.append(same := [])
+        same.append((folder, config, load_encoder(folder)))
+    names = []
+    for folder, config, _ in (members[0] for members in kinds):
+        kind = f"{config.objective} {config.preset}"
+        names.append((kind, f"{kind} ({folder.name})", f"{kind} ({folder})"))
+    columns = list(zip(*names, strict=True))  # what all are called, from short to long
+    shortest = [
+        next(name for name, column in zip(mine, columns, strict=True) if column.count(name) == 1) for mine in names
     ]
-    return dict(zip(names, kinds.values(), strict=True))
+    return dict(zip(shortest, kinds, strict=True))
+
+
+def _is_same_recipe(one: EncoderConfig, other: EncoderConfig) -> bool:
+    fewer, more = sorted(config.steps_before + config.steps for config in (one, other))
+    return _what_matters(one) == _what_matters(other) and more <= SAME_STEPS * fewer
 
 
 def _what_matters(config: EncoderConfig) -> tuple[object, ...]:
     data = tuple(sorted(config.data_fingerprints.values()))
     return (
-        config.objective, config.preset, config.size, config.geometry, config.layout, config.steps,
-        config.steps_before, config.extends, config.augment, data,
+        config.objective, config.preset, config.size, config.geometry, config.layout, bool(config.extends),
+        config.augment, data,
     )  # fmt: skip
 
 

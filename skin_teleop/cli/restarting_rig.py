@@ -6,7 +6,7 @@ import logging
 import time
 
 from skin_teleop.cli import supervisor
-from skin_teleop.cli.restarts import RecordingKeeper, RestartPolicy
+from skin_teleop.cli.restarts import WAITS_FOR_ITS_DEVICE, RecordingKeeper, RestartPolicy
 from skin_teleop.cli.supervisor import RunningRig, undisturbed
 from skin_teleop.rig import Rig
 
@@ -22,7 +22,7 @@ class RestartingRig(RunningRig):
         self._keeper = RecordingKeeper(self.runtime)
         self._due_s: dict[str, float] = {}
         self._returning: dict[str, float] = {}
-        """Processes that were started again and have not served yet, and when their time is over, s."""
+        """Processes that were started again and have not been seen to serve yet, and when that was, s."""
 
     def check(self) -> None:
         """Look at every process and never wait; raises ProcessDied when one that died may not be started again."""
@@ -33,7 +33,7 @@ class RestartingRig(RunningRig):
         for name in [name for name, due_s in self._due_s.items() if time.monotonic() >= due_s]:
             del self._due_s[name]
             self._spawn(name)
-            self._returning[name] = time.monotonic() + supervisor.START_TIMEOUT_S
+            self._returning[name] = time.monotonic()
         self._keeper.tend()
 
     def take_returned(self) -> list[str]:
@@ -54,14 +54,17 @@ class RestartingRig(RunningRig):
 
     def _kill_what_hangs(self) -> None:
         """A process that was started again has as long as at the first start; one that hangs counts as dead."""
-        for name, give_up_s in self._returning.items():
-            if time.monotonic() > give_up_s and not self._serves(name):
+        for name, began_s in self._returning.items():
+            late = time.monotonic() - began_s > supervisor.START_TIMEOUT_S
+            if late and name not in WAITS_FOR_ITS_DEVICE and not self._serves(name):
                 logger.error("the %s process does not serve after its restart and is killed", name)
                 self._children[name].kill()
                 self._children[name].wait()
 
     def _bury(self, name: str) -> None:
-        pause_s = self._policy.pause_s(name, time.monotonic())
+        now_s = time.monotonic()
+        began_s = self._returning.pop(name, now_s)
+        pause_s = self._policy.pause_s(name, now_s, 0.0 if self._serves(name) else now_s - began_s)
         if pause_s is None:
             self._end_after(name)
         exit_code = self._children[name].wait()
@@ -70,8 +73,8 @@ class RestartingRig(RunningRig):
             name, exit_code, pause_s, self.last_words(name),
         )  # fmt: skip
         (self.runtime / f"{name}.ready").unlink(missing_ok=True)
-        self._returning.pop(name, None)
         if name == "server":
-            self._make_hands_safe(name)
+            with undisturbed():
+                self._make_hands_safe(name)
         self._keeper.died(name, exit_code, pause_s)
         self._due_s[name] = time.monotonic() + pause_s

@@ -14,6 +14,8 @@ from skin_teleop.bus import CommandSender, Latest, RecorderFeed
 from skin_teleop.messages import Event, RecorderCommand, RecorderStatus
 
 RESTARTABLE = ("recorder", "skin", "second_skin", "server", "encoder")
+WAITS_FOR_ITS_DEVICE = ("skin", "second_skin")
+"""These serve with the first whole frame of a device that may be away, and go on dialling for as long as it takes."""
 WINDOW_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 
@@ -27,9 +29,14 @@ class RestartPolicy:
         self._per_minute = per_minute
         self._deaths_s: dict[str, list[float]] = {}
 
-    def pause_s(self, name: str, now_s: float) -> float | None:
-        """Note that a process died now; seconds until it may be started again, None when it may not."""
-        deaths = [death for death in self._deaths_s.get(name, []) if now_s - death < WINDOW_S]
+    def pause_s(self, name: str, now_s: float, hung_s: float = 0.0) -> float | None:
+        """Note that a process died now; seconds until it may be started again, None when it may not.
+
+        The last `hung_s`, in which it did not serve, take nothing of the minute: a process that hangs at every start
+        would else never use its restarts up.
+        """
+        earlier = [death + hung_s for death in self._deaths_s.get(name, [])]
+        deaths = [death for death in earlier if now_s - death < WINDOW_S]
         self._deaths_s[name] = [*deaths, now_s]
         if name not in RESTARTABLE or len(deaths) >= self._per_minute:
             return None

@@ -69,7 +69,7 @@ class RunningRig:
         self._exit_codes: dict[str, int] = {}
         self._hand_watches: list[HandWatch] = []
         self.powered_hands: list[str] = []
-        """Names of the hands that `stop` could not leave without power."""
+        """Names of the hands that `stop` could not leave without power; a node that never served gave its hand none."""
 
     @property
     def server_url(self) -> str:
@@ -96,8 +96,9 @@ class RunningRig:
         try:
             for name in self._names:
                 self._start(name)
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            self._tell_powered(error)
             raise
         return self
 
@@ -105,6 +106,14 @@ class RunningRig:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._tell_powered(error)
+
+    def _tell_powered(self, error: BaseException | None) -> None:
+        """Raise DeviceError where a hand could not be left without power and the last error says nothing of it."""
+        if self.powered_hands and self.hands_are() not in str(error):
+            raise DeviceError(
+                f"rig {self.rig.name} was ended; {self.hands_are()}", found=str(error or "") or None
+            ) from error
 
     def _start(self, name: str) -> None:
         """Start one process and wait until it serves; raises ProcessDied with its last words otherwise."""
@@ -154,8 +163,9 @@ class RunningRig:
 
     def _end_after(self, dead: str) -> NoReturn:
         words = self.last_words(dead)
-        self._make_hands_safe(dead)
-        self.stop()
+        with undisturbed():
+            self._make_hands_safe(dead)
+            self.stop()
         raise ProcessDied(
             f"the {dead} process of rig {self.rig.name} died; {self.hands_are()}, the session is sealed",
             found=f"exit code {self._exit_codes[dead]}; it said: {words}",
@@ -197,7 +207,7 @@ class RunningRig:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End every process in reverse order, so that the hand leaves before the world and the recorder seals last.
+        """End every process: the hands first, then the others in reverse order, so that the recorder seals last.
 
         A second Ctrl-C does not cut it short.
         """
@@ -205,22 +215,33 @@ class RunningRig:
             self._end_processes()
 
     def _end_processes(self) -> None:
+        hands = [name for name in self._children if name in self.rig.hands]
+        self._end_together(sorted(hands, key=lambda name: self._children[name].poll() is None))  # the dead at once
         for watch in self._hand_watches:
             watch.close()
         for name in reversed(list(self._children)):
-            child = self._children[name]
+            if name not in hands:
+                self._end_together([name])
+        recorder_failed = self._exit_codes.get("recorder", 0) != 0
+        self._children.clear()
+        if recorder_failed and Path(self.rig.recorder.folder).is_dir():
+            recover_folder(Path(self.rig.recorder.folder))
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def _end_together(self, names: list[str]) -> None:
+        """Ask all of them to leave, then wait for each; a hand whose node did not end well is stopped from outside."""
+        for name in names:
             with contextlib.suppress(ProcessLookupError):
-                child.send_signal(signal.SIGTERM)
+                self._children[name].send_signal(signal.SIGTERM)
+        for name in names:
+            child = self._children[name]
             try:
                 self._exit_codes[name] = child.wait(STOP_TIMEOUT_S.get(name, 5.0))
             except subprocess.TimeoutExpired:
                 logger.error("the %s process did not leave in time and is killed", name)
                 child.kill()
                 self._exit_codes[name] = child.wait()
-            if name in self.rig.hands and self._exit_codes[name] != 0 and not self._stop_from_outside(name):
+            if name not in self.rig.hands or self._exit_codes[name] == 0:
+                continue
+            if not self._stop_from_outside(name) and (self.runtime / f"{name}.ready").exists():
                 self.powered_hands.append(self.rig.hands[name].name)
-        recorder_failed = self._exit_codes.get("recorder", 0) != 0
-        self._children.clear()
-        if recorder_failed and Path(self.rig.recorder.folder).is_dir():
-            recover_folder(Path(self.rig.recorder.folder))
-        shutil.rmtree(self.runtime, ignore_errors=True)

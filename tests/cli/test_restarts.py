@@ -32,6 +32,16 @@ def test_pauses_double_and_the_cap_holds_within_a_minute() -> None:
     assert policy.pause_s("skin", 77.5) == 0.5
 
 
+def test_restarts_of_a_process_that_hangs_at_each_are_used_up_too() -> None:
+    policy, now_s, hung_s, pauses = RestartPolicy(per_minute=3), 0.0, 0.0, []
+    while (pause_s := policy.pause_s("server", now_s, hung_s)) is not None:
+        pauses.append(pause_s)
+        hung_s = supervisor.START_TIMEOUT_S
+        now_s += pause_s + hung_s
+    assert pauses == [0.5, 1, 2]
+    assert policy.pause_s("server", now_s + restarts.WINDOW_S) is not None, "a minute of serving forgives"
+
+
 @pytest.mark.parametrize("name", ["hand", "world"])
 def test_what_moves_is_never_started_again(name: str) -> None:
     assert RestartPolicy(per_minute=20).pause_s(name, 0.0) is None
@@ -163,25 +173,49 @@ def test_the_hand_is_told_to_stop_when_the_server_dies(name: str, commands: list
         rig.stop()
 
 
-def test_a_process_that_hangs_after_its_restart_is_killed_and_counts_as_dead(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wait_factor: float
-) -> None:
-    monkeypatch.setattr(restarts, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(supervisor, "START_TIMEOUT_S", 0.1)
-    rig = RestartingRig(load_rig("simulated").with_recordings_in(tmp_path))
-    (rig.runtime / "skin.log").write_text("waits for its server")
-    started: list[subprocess.Popen[bytes]] = []
+Hanging = tuple[RestartingRig, list[subprocess.Popen[bytes]]]
+
+
+@pytest.fixture
+def hanging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hanging]:
+    """A rig of one process that died and whose successors never serve; the times have the ratio of the real ones."""
+    assert supervisor.START_TIMEOUT_S >= restarts.WINDOW_S
+    for module, constant in ((restarts, "FIRST_PAUSE_S"), (restarts, "WINDOW_S"), (supervisor, "START_TIMEOUT_S")):
+        monkeypatch.setattr(module, constant, getattr(module, constant) / 400)
+    rig, started = RestartingRig(load_rig("simulated").with_recordings_in(tmp_path)), []
+    (rig.runtime / f"{request.param}.log").write_text("waits for its port")
 
     def spawn(name: str, program: str = "import time; time.sleep(60)") -> None:
         started.append(subprocess.Popen([sys.executable, "-c", program]))
         rig._children[name] = started[-1]
 
     monkeypatch.setattr(rig, "_spawn", spawn)
-    spawn("skin", "raise SystemExit(3)")
-    try:
-        with pytest.raises(ProcessDied, match=r"the skin process .*exit code -9; it said: waits for its server"):
-            until(lambda: rig.check() is not None, 10 * wait_factor, "its restarts are used up")
-        restarts_allowed = rig.rig.supervisor.restarts_per_minute
-        assert [child.returncode for child in started] == [3] + [-signal.SIGKILL] * restarts_allowed
-    finally:
-        rig.stop()
+    spawn(request.param, "raise SystemExit(3)")
+    yield rig, started
+    rig.stop()
+
+
+@pytest.mark.parametrize("hanging", ["server"], indirect=True)
+def test_a_process_that_hangs_after_its_restart_is_killed_and_counts_as_dead(
+    hanging: Hanging, wait_factor: float
+) -> None:
+    rig, started = hanging
+    with pytest.raises(ProcessDied, match=r"the server process .*exit code -9; it said: waits for its port"):
+        until(lambda: rig.check() is not None, 10 * wait_factor, "its restarts are used up")
+    restarts_allowed = rig.rig.supervisor.restarts_per_minute
+    assert [child.returncode for child in started] == [3] + [-signal.SIGKILL] * restarts_allowed
+
+
+@pytest.mark.parametrize("hanging", ["skin"], indirect=True)
+def test_a_skin_whose_server_is_away_dials_on(hanging: Hanging, wait_factor: float) -> None:
+    rig, started = hanging
+
+    def restarted() -> bool:
+        rig.check()
+        return len(started) == 2
+
+    until(restarted, 10 * wait_factor, "it is started again")
+    rig._returning["skin"] -= 10 * supervisor.START_TIMEOUT_S
+    rig.check()
+    assert started[-1].poll() is None
+    assert rig.take_returned() == []

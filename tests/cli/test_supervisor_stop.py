@@ -18,6 +18,7 @@ import pytest
 from drivers.allegro import safe_stop
 from drivers.allegro.codec import FingerTorque, Frame, Servo, SetPeriod, decode
 from drivers.simulated.light_hand import LightHand
+from skin_teleop.bus import announce_ready
 from skin_teleop.cli import hand_watch, supervisor
 from skin_teleop.cli.bench_stop import INTERFACES, running_hand_node
 from skin_teleop.cli.supervisor import RunningRig
@@ -124,6 +125,13 @@ def test_of_several_dead_processes_the_hand_comes_first(monkeypatch, tmp_path, w
         assert heard[-6:] == STOP_FRAMES
 
 
+STUBBORN = """
+signal.signal(signal.SIGTERM, lambda *_: None)
+print("deaf", flush=True)
+time.sleep(60)
+"""
+
+
 class DeafBus:
     """A bus that takes no frame and cannot even be left."""
 
@@ -147,6 +155,7 @@ def stand_in(monkeypatch, tmp_path) -> Iterator[Callable[..., RunningRig]]:
             children.append(subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE))
             running._children[name] = children[-1]
             (running.runtime / f"{name}.log").write_text("last words")
+            announce_ready(running.runtime, name)
         return running
 
     yield running_rig
@@ -172,6 +181,83 @@ def test_a_hand_whose_bus_takes_nothing_is_told_and_the_rest_is_ended(stand_in, 
     assert running.powered_hands == ["allegro"]
 
 
+class Powered(RunningRig):
+    """A rig whose hand cannot be left without power; its `encoder` does not start."""
+
+    def _start(self, name: str) -> None:
+        if name == "encoder":
+            raise ProcessDied("the encoder process did not start", found="no run")
+        self._children[name] = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+        self._children[name].wait()
+        announce_ready(self.runtime, name)
+
+    def _stop_from_outside(self, hand: str) -> bool:
+        return False
+
+
+STILL_ON = "allegro COULD NOT BE SWITCHED OFF: cut the power"
+
+
+def test_a_hand_that_stays_on_is_told_at_every_end_of_a_rig(tmp_path):
+    rig = load_rig("simulated").with_recordings_in(tmp_path)
+    with pytest.raises(DeviceError, match=f"rig simulated was ended; {STILL_ON}$"), Powered(rig, ("hand",)):
+        pass
+    with (
+        pytest.raises(DeviceError, match=f"{STILL_ON}; found: the encoder process did not start; found: no run"),
+        Powered(rig, ("hand", "encoder")),
+    ):
+        pass
+    with pytest.raises(DeviceError, match=f"{STILL_ON}$"), Powered(rig, ("hand",)):
+        raise KeyboardInterrupt
+    with pytest.raises(ProcessDied, match="said already"), Powered(rig, ("hand",)):
+        raise ProcessDied(f"{STILL_ON}, said already")
+
+
+def test_of_a_node_that_could_not_open_its_bus_the_repair_is_told_and_no_power(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKIN_TELEOP_RUNTIME", "")
+    rig = load_rig("simulated").with_recordings_in(tmp_path)
+    rig = dataclasses.replace(rig, hand=dataclasses.replace(rig.hand, can_interface="socketcan", can_channel="can7"))
+    with pytest.raises(ProcessDied, match=r"^the hand process did not start; found: .*next: ip link set can7 up"):
+        RunningRig(rig, ("hand",)).__enter__()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_does_not_keep_a_dead_hand_from_being_replaced(stand_in, monkeypatch, number):
+    replaced: list[str] = []
+
+    def stop_from_outside(hand: str) -> bool:
+        signal.raise_signal(number)
+        replaced.append(hand)
+        return True
+
+    running = stand_in(recorder="time.sleep(60)", hand="raise SystemExit(1)")
+    monkeypatch.setattr(running, "_stop_from_outside", stop_from_outside)
+    running._children["hand"].wait()
+    with pytest.raises(ProcessDied, match="the hand process of rig simulated died; the hand is off"):
+        running.check()
+    assert replaced == ["hand", "hand"]
+
+
+@pytest.mark.parametrize("hand", ["time.sleep(60)", "raise SystemExit(1)"])
+def test_the_hand_is_ended_before_everything_else(stand_in, monkeypatch, hand):
+    monkeypatch.setitem(supervisor.STOP_TIMEOUT_S, "server", 0.2)
+    running = stand_in(recorder="time.sleep(60)", hand=hand, server=STUBBORN)
+    others = [running._children[name] for name in ("recorder", "server")]
+    others[1].stdout.readline()
+    if "Exit" in hand:
+        running._children["hand"].wait()
+    alive: list[bool] = []
+
+    def stop_from_outside(hand: str) -> bool:
+        alive.extend(child.poll() is None for child in others)
+        return True
+
+    monkeypatch.setattr(running, "_stop_from_outside", stop_from_outside)
+    running.stop()
+    assert alive == [True, True]
+    assert list(running._exit_codes) == ["hand", "server", "recorder"]
+
+
 @pytest.mark.parametrize(("exit_code", "replaced"), [(0, []), (1, ["hand"]), (-9, ["hand"])])
 def test_a_node_that_did_not_end_well_is_replaced(stand_in, monkeypatch, exit_code, replaced):
     seen: list[str] = []
@@ -181,13 +267,6 @@ def test_a_node_that_did_not_end_well_is_replaced(stand_in, monkeypatch, exit_co
     running.stop()
     assert seen == replaced
     assert running.hands_are() == "the hand is off"
-
-
-STUBBORN = """
-signal.signal(signal.SIGTERM, lambda *_: None)
-print("deaf", flush=True)
-time.sleep(60)
-"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

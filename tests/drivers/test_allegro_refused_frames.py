@@ -42,6 +42,7 @@ class Ends:
     def __init__(self) -> None:
         self.waiting: list[HandCommand] = []
         self.changes: list[Transition] = []
+        self.healths: list[HandHealth] = []
         self.engaged = False
         self.seq = 0
 
@@ -63,7 +64,10 @@ class Ends:
 
     def cycle(self, sample: object) -> None: ...
 
-    def health(self, sample: HandHealth) -> None: ...
+    def health(self, sample: HandHealth) -> None:
+        self.healths.append(sample)
+
+    def wrist(self) -> None: ...
 
 
 class Limp:
@@ -82,13 +86,18 @@ class Bench:
         self.bus, self.ends = HalfBus(), Ends()
         config = HandConfig(hold_after_ms=1000, relax_after_ms=5000)
         self.loop = _HandLoop(config, HandLink(self.bus, config), self.ends, Limp())
+        self.loop._startup = None
         self.loop._woken(INFO, "")
 
-    def cycles(self, seconds: float) -> None:
+    def cycles(self, seconds: float, *, silent: bool = False) -> None:
+        """Time passes; the hand streams its poses, or is silent."""
         for _ in range(round(seconds / 0.003)):
             self.now_ns += 3 * NS_PER_MS
-            for finger in range(4):
+            self.loop._silent_ns += 3 * NS_PER_MS
+            for finger in range(0 if silent else 4):
                 self.loop._hear(FingerPose(finger, (0, 0, 0, 0)), self.now_ns)
+            if self.now_ns >= self.loop._next_watch_ns:
+                self.loop._watch(self.now_ns)
 
     @property
     def state(self) -> HandState:
@@ -128,14 +137,78 @@ def test_a_bus_that_takes_no_frames_ends_the_motion(bench):
     bench.bus.refuses = True
     bench.cycles(0.09)
     assert bench.state is HandState.FOLLOW
-    bench.cycles(0.02)
+    bench.cycles(0.04)
     assert bench.state is HandState.FAULT
-    assert bench.ends.changes[-1].cause == "the bus takes no frames, 140 were refused"
+    cause = bench.ends.changes[-1].cause
+    assert cause.startswith("the bus takes no frames, 1") and cause.endswith(" were refused: cut the hand's power")
+    bench.bus.refuses = False
+    bench.cycles(1.5)
+    assert 0x104 in bench.bus.sent
+    assert bench.state is HandState.FAULT, "the hand must answer anew"
+    bench.loop._hear(INFO, bench.now_ns)
+    bench.cycles(0.06)
+    assert bench.state is HandState.READY
+
+
+def test_a_hand_that_falls_silent_on_a_bus_that_takes_no_frames_faults_by_the_bus(bench):
+    bench.ends.waiting, bench.ends.engaged = [HandCommand("arm")], True
+    bench.cycles(0.1)
+    bench.bus.refuses = True
+    bench.cycles(0.3, silent=True)
+    assert [change.after for change in bench.ends.changes] == [
+        HandState.READY, HandState.FOLLOW, HandState.HOLD, HandState.FAULT,
+    ]  # fmt: skip
+    assert "the bus takes no frames" in bench.ends.changes[-1].cause
+
+
+def test_a_fault_is_told_at_once_and_lasts_until_it_was_seen(bench):
+    bench.cycles(0.1)
+    bench.loop._lose("the hand's servo is off")
+    told = len(bench.ends.healths)
+    assert bench.ends.healths[-1].state == HandState.FAULT
+    bench.loop._hear(INFO, bench.now_ns)
+    bench.cycles(0.95)
+    assert bench.state is HandState.FAULT
+    assert {health.state for health in bench.ends.healths[told:]} <= {HandState.FAULT}
+    bench.cycles(0.1)
+    assert bench.state is HandState.READY
+    assert [health.seq for health in bench.ends.healths] == list(range(len(bench.ends.healths)))
+
+
+def test_a_hand_does_not_wake_up_while_the_bus_takes_no_frames(bench):
+    bench.cycles(0.1)
+    bench.bus.refuses = True
+    bench.cycles(0.2)
+    bench.loop._hear(INFO, bench.now_ns)
+    bench.cycles(3.0)
+    assert [change.after for change in bench.ends.changes] == [HandState.READY, HandState.FAULT]
     bench.bus.refuses = False
     bench.cycles(1.1)
-    assert 0x104 in bench.bus.sent
-    bench.loop._wake(bench.loop._startup, bench.now_ns)
-    assert bench.state is HandState.FAULT, "the hand must answer anew"
+    assert bench.state is HandState.READY
+
+
+def test_an_emergency_stop_that_the_bus_does_not_take_is_told_once(bench):
+    bench.cycles(0.1)
+    bench.bus.refuses, bench.ends.waiting = True, [HandCommand("emergency_stop", "operator")]
+    bench.cycles(3.0)
+    stopped, told = bench.ends.changes[1:]
+    assert (stopped.after, stopped.cause) == (HandState.FAULT, "emergency_stop: operator")
+    assert (told.before, told.after) == (HandState.FAULT, HandState.FAULT)
+    assert told.cause.endswith("were refused: cut the hand's power")
+    bench.bus.refuses = False
+    bench.cycles(0.1)
+    bench.bus.refuses = True
+    bench.cycles(0.2)
+    assert len(bench.ends.changes) == 4, "and again when it happens again"
+
+
+def test_of_a_hand_that_never_had_power_nothing_is_to_be_cut(bench):
+    config = HandConfig()
+    bench.loop = _HandLoop(config, HandLink(bench.bus, config), bench.ends, Limp())
+    bench.bus.refuses, bench.ends.changes = True, []
+    bench.cycles(3.0, silent=True)
+    assert bench.loop._link.refused_ns > NS_PER_S
+    assert (bench.state, bench.ends.changes) == (HandState.OFF, [])
 
 
 def test_a_bus_that_takes_one_frame_in_four_goes_on(bench, monkeypatch):
@@ -161,6 +234,21 @@ def test_a_node_whose_stop_frames_are_refused_ends_in_error(runtime, monkeypatch
     stop.set()
     with pytest.raises(DeviceError, match=r"hand allegro should be left without power; found: 'hand' took 0 of 6"):
         node.run(load_rig("simulated"), runtime, stop)
+
+
+def test_a_bus_that_cannot_be_left_does_not_hide_what_went_wrong(runtime, monkeypatch):
+    bus = HalfBus()
+    monkeypatch.setattr(node, "open_bus", lambda config: bus)
+    monkeypatch.setattr(node, "HandReports", lambda *_, **__: pytest.fail("no sockets"))
+
+    def gone() -> None:
+        monkeypatch.undo()
+        raise can.CanOperationError("Network is down", 100)
+
+    monkeypatch.setattr(bus, "shutdown", gone)
+    with pytest.raises(pytest.fail.Exception, match="no sockets"):
+        node.run(load_rig("simulated"), runtime, threading.Event())
+    bus.shutdown()
 
 
 def test_the_stop_frames_come_even_when_the_node_cannot_be_built(runtime, monkeypatch):

@@ -173,6 +173,31 @@ def test_disengaged_targets_keep_the_hand_holding():
     assert machine.state is HOLD
 
 
+def test_a_page_that_streams_on_does_not_keep_a_hand_stiff_that_is_not_armed_any_more():
+    machine = machine_in(FOLLOW)
+    machine.obey(HandCommand("stop", "connection closed"))
+    assert machine.state is HOLD
+    for ms in range(0, 1001, 20):
+        machine.offer(target(10 + ms, engaged=0), T0 + ms * NS_PER_MS)
+        machine.tick(T0 + ms * NS_PER_MS)
+        assert machine.state is HOLD, "it does not drop what it holds at once"
+    machine.tick(T0 + 1001 * NS_PER_MS)
+    assert machine.take_transitions()[-1] == Transition(HOLD, RELAX, "not armed for long")
+    assert not machine.offer(target(1009), T0 + 1002 * NS_PER_MS), "the counter of the page is not forgotten"
+    assert machine.refused == 1
+
+
+def test_a_hand_that_is_armed_again_in_time_holds_on():
+    machine = machine_in(HOLD)
+    machine.obey(HandCommand("stop"))
+    machine.tick(T0 + 900 * NS_PER_MS)
+    machine.obey(HandCommand("arm"))
+    for ms in range(910, 3000, 20):
+        machine.offer(target(10 + ms, engaged=0), T0 + ms * NS_PER_MS)
+        machine.tick(T0 + ms * NS_PER_MS)
+    assert machine.state is HOLD
+
+
 def test_after_an_emergency_stop_only_disarm_then_arm_helps():
     machine = machine_in(FAULT)
     machine.obey(HandCommand("arm"))

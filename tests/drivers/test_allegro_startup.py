@@ -50,6 +50,21 @@ def test_a_hand_that_is_to_be_calibrated_must_say_its_serial_number():
     assert startup.done
 
 
+@pytest.mark.parametrize("model", ["allegro_v4_right", "allegro_v5_right_a"])
+def test_a_configured_version_does_not_stand_in_for_the_serial_number_of_a_calibrated_hand(model):
+    version = "v4" if "v4" in model else "v5"
+    startup = StartUp(HandConfig(model=model, calibration_file="hands.toml", hardware_version=version), 0)
+    startup.hear(FingerPose(0, (1, 2, 3, 4)))
+    for ms in range(0, 3000, 10):
+        startup.due(ms * NS_PER_MS)
+    assert not startup.done
+    with pytest.raises(DeviceError, match=r"does not say its serial number.*found: other frames, and no serial"):
+        startup.check_patience(10 * NS_PER_S)
+    startup.hear(SerialNumber("5TAR0017" if version == "v5" else "V4TEST01"))
+    startup.due(3000 * NS_PER_MS)
+    assert startup.done
+
+
 def test_power_on_sets_the_period_before_the_servo():
     assert power_on(HandConfig(period_ms=4)) == (SetPeriod(4), Servo(True))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import can
 import pytest
+import serial
 
 from drivers import can_open
 from drivers.allegro.safe_stop import safe_stop
@@ -81,6 +82,38 @@ def test_garbage_on_the_line_is_dropped_and_the_next_frame_is_read(line, garbage
         message = bus.recv(5 * wait_factor)
         assert message is not None
         assert (message.arbitration_id, bytes(message.data)) == (0x080, b"\xab\xcd")
+
+
+def heard_on(far: int, last: bytes) -> list[bytes]:
+    """Lines at the far end, up to one that ends so."""
+    heard = b""
+    while not heard.endswith(last):
+        heard += os.read(far, 4096)
+    return heard.split(b"\r")
+
+
+def test_a_line_that_was_cut_short_is_ended_before_the_next(line, monkeypatch):
+    far, port = line
+    with SerialCanBus(port, sleep_after_open=0) as bus:
+        os.read(far, 64)
+        write = bus.serialPortOrig.write
+
+        def half(text: bytes) -> None:
+            write(text[: len(text) // 2])
+            raise serial.SerialTimeoutException("Write timeout")
+
+        message = can.Message(arbitration_id=0x180, data=bytes(8), is_extended_id=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(bus.serialPortOrig, "write", half)
+            for _ in range(2):
+                with pytest.raises(can.CanOperationError):
+                    bus.send(message)
+        assert safe_stop(bus, 0) == 6
+        whole = [f"t{0x180 + 4 * finger:03X}8{'00' * 8}".encode() for finger in range(4)]
+        end = [b"t1040", b"t2046000000000000", b""]
+        lines = heard_on(far, b"t2046000000000000\r")
+        assert lines[-7:] == [*whole, *end]
+        assert all(whole[0].startswith(cut) for cut in lines[:-7])
 
 
 def test_a_line_that_takes_nothing_is_an_error_of_the_frame_and_no_stop_is_delayed_for_ever(line):

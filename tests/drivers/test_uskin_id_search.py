@@ -10,6 +10,7 @@ import can
 import numpy as np
 import pytest
 
+from drivers.uskin import id_search
 from drivers.uskin.id_map import read_id_map
 from drivers.uskin.id_search import IDS, RawListener, id_rows, read_begun, share_out, taken_ids, write_rows
 from drivers.uskin.raw_can import RawTaxel, encode_raw
@@ -40,6 +41,21 @@ def test_a_whole_map_is_written_in_parts_and_read_by_the_driver(tmp_path: Path) 
     assert {buses.index(bus) * IDS + i: k for bus, ids in id_map.items() for i, k in ids.items()} == {
         int(p): k for k, p in enumerate(place)
     }
+
+
+def test_a_map_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "begun.csv"
+    write_rows(file, [["can0", "0x141", "3aftc", "1"]])
+    before = file.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(id_search.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_rows(file, [["can0", "0x141", "3aftc", "1"], ["can0", "0x142", "3aftc", "2"]])
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_map_that_was_begun_on_another_bus_is_refused_with_its_line(tmp_path: Path) -> None:

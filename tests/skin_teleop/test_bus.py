@@ -204,6 +204,17 @@ def test_rows_that_nobody_took_are_counted_at_the_end(narrow: RecorderFeed, capl
     assert f"the last {left} rows of events are lost" in caplog.text
 
 
+def test_drops_that_the_recorder_was_never_told_are_logged_at_the_end(
+    narrow: RecorderFeed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("skin_teleop.bus.FEED_BATCH_BYTES", 0)
+    assert not narrow.send(wrist(1), "wrist")
+    assert not narrow.send(wrist(2), "wrist")
+    narrow.close()
+    assert "the recorder was not told that 2 rows of wrist were dropped" in caplog.text
+    assert "not told that 2 rows of events" not in caplog.text
+
+
 def test_rows_share_frames_and_keep_their_order(runtime: Path, wait_factor: float) -> None:
     recorder, feed = bound_recorder(runtime), RecorderFeed(runtime)
     for seq in range(400):

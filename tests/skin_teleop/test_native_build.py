@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from skin_teleop import native_build
+from skin_teleop.cli import supervisor
 from skin_teleop.errors import MissingPartError
 from skin_teleop.native_build import built_library, cache_folder, compiler
 
@@ -95,6 +96,20 @@ def test_another_users_cache_is_refused(package: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(native_build.os, "geteuid", lambda: 12_345)
     with pytest.raises(MissingPartError, match="belongs to another user"):
         built()
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757])
+def test_a_cache_that_others_may_write_to_is_refused(package: Path, mode: int) -> None:
+    cache_folder().mkdir(parents=True)
+    cache_folder().chmod(mode)
+    with pytest.raises(MissingPartError, match=r"others may write to .*would be run: chmod go-w .*skin-teleop"):
+        built()
+    cache_folder().chmod(0o755)
+    assert built().answer() == 7
+
+
+def test_a_build_leaves_a_process_time_for_its_fallback() -> None:
+    assert native_build.BUILD_TIMEOUT_S <= supervisor.START_TIMEOUT_S - 20
 
 
 def test_a_compiler_that_hangs_is_a_missing_part(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

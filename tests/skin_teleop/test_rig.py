@@ -100,6 +100,22 @@ def test_two_rigs_on_free_ports_do_not_collide() -> None:
             + "can_interface = 'slcan'\ncan_channels = ['usb:0403:6015']\n",
             r"skin\.can_channels; found: usb:0403:6015, which is hand\.can_channel, or may be;.*name both adapters",
         ),
+        *(
+            (
+                MINIMAL
+                + f"[hand]\ncan_interface = 'slcan'\ncan_channel = '{hand}'\n"
+                + RAW_SKIN
+                + f"can_interface = 'slcan'\ncan_channels = ['{skin}']\n",
+                rf"skin\.can_channels; found: {skin}, which is hand\.can_channel, or may be",
+            )
+            for hand, skin in (
+                ("usb:16D0:117e", "usb:16d0:117E"),
+                ("usb:16d0:117e", "usb:16D0:117E:A17"),
+                ("usb:16d0:117e:A17", "usb:16d0:117e"),
+                ("/dev/ttyUSB0", "/dev/ttyUSB0@3000000"),
+                ("/dev/ttyUSB0", "usb"),
+            )
+        ),
         (MINIMAL + "[server]\nport = 70000\n", r"server\.port; found: 70000; allowed: 1 to 65535"),
         ('schema = "other"\nname = "x"\n', r"wrong value; found: Invalid enum value 'other'"),
         ("not toml", r"not valid TOML"),
@@ -114,6 +130,16 @@ def test_a_skin_on_raw_can_stands_beside_the_hand_on_buses_of_its_own(tmp_path: 
     text = MINIMAL + "[hand]\ncan_interface = 'slcan'\ncan_channel = 'usb:16d0:117e'\n" + RAW_SKIN
     rig = load_rig(write(tmp_path, text + "can_interface = 'slcan'\ncan_channels = ['usb:0403:6015']\n"))
     assert rig.skin.can_channels == ("usb:0403:6015",)
+
+
+@pytest.mark.parametrize(
+    ("hand", "skin"),
+    [("usb:16d0:117e:A17", "usb:16d0:117e:A171"), ("/dev/ttyUSB1", "/dev/ttyUSB10"), ("/dev/ttyUSB1", "/dev/ttyUSB0")],
+)
+def test_two_adapters_of_a_kind_are_told_apart(tmp_path: Path, hand: str, skin: str) -> None:
+    text = MINIMAL + f"[hand]\ncan_interface = 'slcan'\ncan_channel = '{hand}'\n" + RAW_SKIN
+    rig = load_rig(write(tmp_path, text + f"can_interface = 'slcan'\ncan_channels = ['{skin}']\n"))
+    assert rig.skin.can_channels == (skin,)
 
 
 def test_a_missing_rig_says_what_to_run() -> None:
