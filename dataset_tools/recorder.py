@@ -42,7 +42,7 @@ LAST_BATCH_S = (FEED_BATCH_MS + 5) / 1000
 def run(rig: Rig, runtime: Path, stop: threading.Event) -> None:
     """Serve until `stop` is set; a recording that is under way is then stopped and sealed first."""
     recorder = Recorder(rig, runtime)
-    recovery = recover_in_background(Path(rig.recorder.folder))
+    recovery = recover_in_background(Path(rig.recorder.folder), keep_wal=rig.recorder.keep_wal)
     try:
         announce_ready(runtime, "recorder")
         ticker = Ticker(rig.recorder.batch_ms * NS_PER_MS)
@@ -76,6 +76,9 @@ class Recorder:
         """The session that is being recorded, or was recorded last."""
         self._stopped: Path | None = None
         """The session that `keep` and `discard` speak of."""
+        self._unjudged = False
+        """Neither was said of it yet."""
+        self._marking = ""
         self._problem = ""
         self._producer_drops: dict[str, int] = {}
         self._status_due_ns = 0
@@ -114,8 +117,9 @@ class Recorder:
     def status(self) -> RecorderStatus:
         """What the recorder is doing now."""
         newest, problem = self._newest, self._problem or self._worker.problem
+        state = self._state(problem)
         return RecorderStatus(
-            state=self._state(problem),
+            state=state,
             session=str(newest.folder) if newest else "",
             rows=dict(newest.rows) if newest else {},
             dropped=dict(newest.dropped) if newest else {},
@@ -123,6 +127,8 @@ class Recorder:
             message=problem,
             last_sealed=str(self._worker.last_sealed or ""),
             rejected=self.rejected,
+            marking=self._marking,
+            unjudged=self._unjudged and state == "idle",
         )
 
     def _state(self, problem: str) -> Literal["idle", "recording", "sealing", "failed"]:
@@ -206,22 +212,33 @@ class Recorder:
             return
         time.sleep(LAST_BATCH_S)
         self._take_rows()
-        session, self._session = self._session, None
-        self._stopped = session.folder
+        session = self._leave_session(self._session)
         try:
             session.close()
         finally:
             self._worker.seal(session.folder)
         log.info("stopped %s with %d rows", session.folder, sum(session.rows.values()))
 
+    def _leave_session(self, session: SessionLog) -> SessionLog:
+        self._session, self._stopped = None, session.folder
+        self._unjudged, self._marking = True, ""
+        return session
+
     def _mark(self, command: RecorderCommand) -> None:
-        if self._session is not None:
-            self._session.add_event("mark", label=command.label, edge=command.edge)
+        """A mark without an edge stands for itself: what was begun stays open, as `marked_spans` reads it."""
+        if self._session is None:
+            return
+        self._session.add_event("mark", label=command.label, edge=command.edge)
+        if command.edge == "begin":
+            self._marking = command.label
+        elif command.edge == "end" and command.label == self._marking:
+            self._marking = ""
 
     def _with_stopped(self, work: Callable[[Path], None]) -> None:
         if self._stopped is None:
             log.warning("keep or discard was asked for, but nothing was recorded yet")
         else:
+            self._unjudged = False
             work(self._stopped)
 
     def _fail(self, error: SessionError) -> None:
@@ -229,14 +246,12 @@ class Recorder:
         log.error("recording failed: %s", error)
         self._problem = str(error)
         if self._session is not None:
-            self._stopped = self._session.folder
-            self._session.abandon()
-            self._session = None
+            self._leave_session(self._session).abandon()
 
     def _tell_status(self) -> None:
         """Tell the status at once when more than its counts has changed, else every `STATUS_MS`."""
         problem, now_ns = self._problem or self._worker.problem, mono_ns()
-        facts = (self._newest, self._state(problem), problem, self._worker.last_sealed)
+        facts = (self._newest, self._state(problem), problem, self._worker.last_sealed, self._marking, self._unjudged)
         dropped = sum(self._newest.dropped.values()) if self._newest else 0
         if now_ns < self._status_due_ns and self._told == (*facts, dropped):
             return

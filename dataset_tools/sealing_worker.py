@@ -90,15 +90,15 @@ def _present_place(folder: Path) -> Path:
     raise SessionError(f"session {folder} was asked for", found="it is no longer there")
 
 
-def recover_in_background(folder: Path) -> threading.Thread:
+def recover_in_background(folder: Path, *, keep_wal: bool) -> threading.Thread:
     """Seal what earlier crashes left in a folder, in a thread of its own."""
-    thread = threading.Thread(target=_recover, args=(folder,), name="recovery")
+    thread = threading.Thread(target=_recover, args=(folder, keep_wal), name="recovery")
     thread.start()
     return thread
 
 
-def _recover(folder: Path) -> None:
+def _recover(folder: Path, keep_wal: bool) -> None:
     try:
-        recover_folder(folder)
+        recover_folder(folder, keep_wal=keep_wal)
     except Exception:  # a thread's boundary: a damaged old session must not keep new ones from being recorded
         log.exception("recovery of %s failed", folder)

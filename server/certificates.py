@@ -52,9 +52,10 @@ def machine_identity(folder: Path | None = None, names: tuple[str, ...] | None =
 
 
 def trusting_this_machine() -> ssl.SSLContext:
-    """For a client's TLS: trust what every program here trusts, and this machine's own authority."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(machine_identity().authority)
+    """For a client's TLS: trust what every program here trusts, and this machine's own authority where it has one."""
+    context, authority = ssl.create_default_context(), _data_folder() / "ca.crt"
+    if authority.is_file():
+        context.load_verify_locations(authority)
     return context
 
 

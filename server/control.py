@@ -31,7 +31,11 @@ class Arm(ControlMessage, frozen=True, forbid_unknown_fields=True):
 
 
 class Disarm(ControlMessage, frozen=True, forbid_unknown_fields=True):
-    """Operator: no motion until the next arm."""
+    """Operator or desk: no motion until the next arm; acknowledges an emergency stop or a fault of the hand."""
+
+
+class StandDown(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="stand_down"):
+    """Operator: I leave. No motion until the next arm, as if the connection had gone; acknowledges nothing."""
 
 
 class EmergencyStop(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="emergency_stop"):
@@ -114,6 +118,8 @@ class Hello(ControlMessage, frozen=True, forbid_unknown_fields=True):
     state: State
     both_hands: bool = False
     """A rig of two hands: `driven_hand` drives the first, the operator's other hand the second."""
+    stopped: str = ""
+    """Why `arm` would be refused and what to do, after an emergency stop or a fault; else empty."""
 
 
 class Ping(ControlMessage, frozen=True, forbid_unknown_fields=True):
@@ -129,23 +135,23 @@ class Ack(ControlMessage, frozen=True, forbid_unknown_fields=True):
     state: State
     reason: str
     rejected: dict[str, int]
+    stopped: str = ""
+    """As in `Hello`."""
 
 
 class StateChanged(ControlMessage, frozen=True, forbid_unknown_fields=True, tag="state"):
-    """Server: the teleoperation state changed."""
+    """Server: the teleoperation state changed, or whether it may be armed."""
 
     state: State
     reason: str
+    stopped: str = ""
+    """As in `Hello`."""
 
 
 class Recorder(ControlMessage, frozen=True, forbid_unknown_fields=True):
     """Server: what the recorder is doing."""
 
     status: RecorderStatus
-    marking: str = ""
-    """Label of the mark that was begun and not ended, on whatever page."""
-    unjudged: bool = False
-    """The session stopped last waits for a keep or discard."""
 
 
 class Status(ControlMessage, frozen=True, forbid_unknown_fields=True):
@@ -177,7 +183,8 @@ class Refused(ControlMessage, frozen=True, forbid_unknown_fields=True):
 
 RecordingOrder = StartRecording | StopRecording | Mark | Keep | Discard
 CalibrationOrder = ChooseOperator | Calibrate | StopCalibrating
-FromOperator = Arm | Disarm | EmergencyStop | Recentred | Pong | Watch | Zero | RecordingOrder | CalibrationOrder
+MotionOrder = Arm | Disarm | StandDown | EmergencyStop | Recentred
+FromOperator = MotionOrder | Pong | Watch | Zero | RecordingOrder | CalibrationOrder
 FromDesk = DeadMan | Disarm | EmergencyStop | Zero | RecordingOrder | CalibrationOrder
 """A desk page watches, records, stops and holds the dead-man; only the operator arms."""
 FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | CalibrationProgress | Refused

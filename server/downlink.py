@@ -31,7 +31,8 @@ class Downlink:
             self._in_order.append(message)
         if isinstance(message, StateChanged) and isinstance(ack := self._newest.get(Ack), Ack):
             # It is sent after this change and must not bring the state before it back.
-            self._newest[Ack] = msgspec.structs.replace(ack, state=message.state, reason=message.reason)
+            news = {"state": message.state, "reason": message.reason, "stopped": message.stopped}
+            self._newest[Ack] = msgspec.structs.replace(ack, **news)
         self._wake.set()
 
     def show(self, picture: bytes) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 
+from server.certificates import trusting_this_machine
 from skin_teleop.errors import DeviceError
 
 ANSWER_S = 5.0
@@ -22,12 +21,12 @@ class Invited:
     code: str
 
 
-def ask_for_invitation(base_url: str, rig_token: str, authority: Path | None = None) -> Invited:
+def ask_for_invitation(base_url: str, rig_token: str) -> Invited:
     """A fresh invitation from the server at `base_url` (with its `/`); raises DeviceError when it does not answer."""
     request = urllib.request.Request(
         f"{base_url}api/invite", method="POST", headers={"Authorization": f"Bearer {rig_token}"}
     )
-    context = ssl.create_default_context(cafile=str(authority)) if authority else None
+    context = trusting_this_machine() if base_url.startswith("https:") else None
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(request, timeout=ANSWER_S) as answer:

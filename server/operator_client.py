@@ -89,9 +89,9 @@ class OperatorClient:
         if self.state == "disarmed":
             raise AccessError("the server refused to arm", found=self.refusals[-1])
 
-    async def disarm(self) -> None:
-        """Disarm and wait until the server says so."""
-        await self.send(control.Disarm())
+    async def stand_down(self) -> None:
+        """Leave the hand still and wait until the server says so; acknowledges no stop and no fault."""
+        await self.send(control.StandDown())
         await self._until(lambda: self.state == "disarmed", "the disarmed state")
 
     async def emergency_stop(self) -> None:

@@ -94,8 +94,10 @@ def encode_pose_frame(frame: PoseFrame) -> bytes:
 
 
 def sequence_number(data: bytes) -> int:
-    """The seq of a message as long as a frame, whatever else is wrong with it; else 0, which no frame has."""
-    return int(HEADER.unpack_from(data)[3]) if len(data) == FRAME_BYTES else 0
+    """The seq of what is a hand pose of this version, whatever is wrong inside; else 0, which no frame has."""
+    if len(data) != FRAME_BYTES or data[:2] != bytes((MAGIC_AND_VERSION, TYPE_HAND_POSE)):
+        return 0
+    return int(HEADER.unpack_from(data)[3])
 
 
 def parse_pose_frame(data: bytes) -> PoseFrame:

@@ -23,7 +23,7 @@ from server.protocol import LEFT, RIGHT, Flag, PoseFrame, parse_pose_frame, sequ
 from server.recording import Recording
 from server.retargeting.human_hand import tracking_fault
 from server.robot_hands import RobotHands
-from server.teleop_state import FrameFacts, TeleopState, Transition
+from server.teleop_state import MAX_ACK_LAG, FrameFacts, TeleopState, Transition, Word
 from skin_teleop.bus import CommandSender, Latest, RecorderFeed
 from skin_teleop.clock import NS_PER_MS, NS_PER_S, Stamp, mono_ns
 from skin_teleop.errors import AccessError, BusError, WireError
@@ -62,6 +62,7 @@ class Teleop:
         self._recorder = CommandSender(runtime, "recorder")
         self._status = Latest(runtime, "recorder", RecorderStatus)
         self._desk_hold_until_ns = self._newest_seq = 0
+        self._stopped_told = ""
         self._watch: Callable[[], None] = lambda: None
         self._events = self._clock_samples = 0
         self._last_receive_ns = 0
@@ -80,8 +81,9 @@ class Teleop:
         """What every page is told first."""
         driven = self.rig.server.driven_hand
         both = len(self._driving) > 1
-        tell(control.Hello(control.PROTOCOL, "webxr-25", driven, self.rig.name, self.state.state.word, both))
-        tell(self.recording.news)
+        word, stopped = self.state.state.word, self.stopped
+        tell(control.Hello(control.PROTOCOL, "webxr-25", driven, self.rig.name, word, both, stopped))
+        tell(control.Recorder(self.recording.status))
         if self.calibrating.present is not None:
             tell(self.calibrating.present)
 
@@ -106,7 +108,9 @@ class Teleop:
             frame = parse_pose_frame(data)
         except WireError as error:
             self._reject(error.asked)
-            return self._acknowledge(sequence_number(data))
+            seq = sequence_number(data)
+            near = seq <= self._newest_seq + MAX_ACK_LAG  # a far one would hide from then on how far the acks lag
+            return self._acknowledge(seq if near else 0)
         if self.state.accepts(frame.seq):
             self._take(frame, max(received.t_mono, self._last_receive_ns + 1), received.t_wall)
         else:
@@ -116,7 +120,8 @@ class Teleop:
     def _acknowledge(self, seq: int) -> None:
         """Every frame that was read is acknowledged, or a page whose frames are refused would wait for ever."""
         self._newest_seq = max(self._newest_seq, seq)
-        self.tell(control.Ack(self._newest_seq, self.state.state.word, self.state.cause, dict(self.rejected)))
+        word, cause, rejected = self.state.state.word, self.state.cause, dict(self.rejected)
+        self.tell(control.Ack(self._newest_seq, word, cause, rejected, self.stopped))
 
     def receive_control(self, text: str) -> None:
         """Act on one JSON message of the operator."""
@@ -125,6 +130,15 @@ class Teleop:
     def receive_desk(self, text: str, tell: Tell) -> None:
         """Act on one JSON message of a desk page."""
         self._hear(text, control.parse_from_desk, tell)
+
+    @property
+    def stopped(self) -> str:
+        """Why nobody can arm, and what to do about it; empty where it can be armed."""
+        if self.state.stopped:
+            return "the robot hand was stopped in emergency: push Disarm, then Arm"
+        if fault := self.hands.fault:  # where it is no more than silence, Disarm changes nothing
+            return f"{fault}: push Disarm, then Arm; if it stays, check the hand's supply and cable"
+        return ""
 
     @property
     def desk_dead_man(self) -> bool:
@@ -141,6 +155,8 @@ class Teleop:
         self.hands.look()
         if fault := self.hands.fault:  # of one hand: it stops them all
             self._apply(self.state.stand_down(fault))
+        if self.stopped != self._stopped_told:  # a fault came or went without a change of state
+            self._tell_state(self.state.state.word, self.state.cause)
         self._tell_rejections()
 
     def ping(self) -> None:
@@ -200,10 +216,14 @@ class Teleop:
         self.tell(message)
         self.audience.tell_news(message)
 
+    def _tell_state(self, word: Word, cause: str) -> None:
+        self._stopped_told = self.stopped
+        self._announce(control.StateChanged(word, cause, self.stopped))
+
     def _hear_recorder(self, status: RecorderStatus) -> None:
         if self.recording.hear(status):
             self._record_calibration()
-        self._announce(self.recording.news)
+        self._announce(control.Recorder(status))
 
     def _tell_calibration(self) -> None:
         news = self.calibrating.news()
@@ -226,6 +246,8 @@ class Teleop:
                 self._arm()
             case control.Disarm():
                 self._apply(self.state.disarm())
+            case control.StandDown():
+                self._apply(self.state.stand_down("operator left"))
             case control.EmergencyStop():
                 self._apply(self.state.emergency_stop())
             case control.Recentred():
@@ -242,12 +264,10 @@ class Teleop:
                 self._calibrate(message)
             case _:
                 self._recorder.send(_recorder_command(message))
-                if self.recording.obey(message):
-                    self._announce(self.recording.news)
 
     def _arm(self) -> None:
-        if fault := self.hands.fault:
-            raise AccessError(f"{fault} or was stopped", next_step="push Disarm, then Arm")
+        if self.stopped:
+            raise AccessError(self.stopped)
         self.calibrating.cancel()
         if self.calibrating.running:  # what it finds changes the retargeting, which a moving hand must not see
             raise AccessError("a calibration is being measured or loaded", next_step="arm again in a second")
@@ -272,9 +292,9 @@ class Teleop:
                 self._work.put(Released())
             if change.order:
                 for failure in self.hands.order(change.order, change.cause):
-                    self.tell(control.Refused(failure))
+                    self._announce(control.Refused(failure))
             self._record(change.event, cause=change.cause, state=change.state.word)
-            self._announce(control.StateChanged(change.state.word, change.cause))
+            self._tell_state(change.state.word, change.cause)
 
     def _pong(self, message: control.Pong) -> None:
         exchange = self.clock.pong(message.id, round(message.t_client_ms * NS_PER_MS), mono_ns())

@@ -9,7 +9,8 @@
 | any | DISARMED | a person disarms or stops in emergency, the robot hand faults, the connection closes |
 
 Every transition names what the hand node is ordered. Only a person's own disarm is the order `disarm`, which
-acknowledges a fault or an emergency stop that the hand holds on to; whatever ends by itself orders `stop`.
+acknowledges a fault or an emergency stop that the hand holds on to; whatever ends by itself orders `stop`. After an
+emergency stop nothing arms until a person disarmed.
 
 The dead-man is either clutch bit: the page sets the bit of the hand whose gesture is held, as a rule the hand that
 does not drive; a middle-finger pinch of the driven hand is allowed too. Every engage is a new engagement, with a new
@@ -30,6 +31,8 @@ LOST_AFTER_NS = 100 * NS_PER_MS
 """Tracking lost, or no frame at all, for longer than this releases (the safety contract of the operator's socket)."""
 LOST = "tracking lost"
 LET_GO = "dead-man let go"
+STOPPED = "operator stopped in emergency"
+STOP_FLAG = "emergency stop flag in a frame"
 RECENTRED = "the view was recentred: let go, then hold again"
 MAX_POSE_AGE_NS = 250 * NS_PER_MS
 """A page has 8 frames under way (110 ms at 72 Hz) and half of a bad Wi-Fi's round trip is 150 ms (users report 80 to
@@ -88,6 +91,8 @@ class TeleopState:
         self.cause = "not armed yet"
         self.engagement = 0
         """Number of the newest engagement; grows at every engage."""
+        self.stopped = False
+        """An emergency stop was ordered that no person has acknowledged yet."""
         self._restart()
 
     def _restart(self) -> None:
@@ -106,12 +111,14 @@ class TeleopState:
         self._restart()
 
     def arm(self) -> list[Transition]:
-        """Grant motion as soon as a frame asks for it."""
-        return [self._enter(State.ARMED, "armed", "operator armed", "arm")] if self.state is State.DISARMED else []
+        """Grant motion as soon as a frame asks for it; an emergency stop must be acknowledged first."""
+        if self.state is not State.DISARMED or self.stopped:
+            return []
+        return [self._enter(State.ARMED, "armed", "operator armed", "arm")]
 
     def disarm(self) -> list[Transition]:
         """A person disarms: nothing until the next arm, and a fault of the hand is acknowledged, so say it again."""
-        cause = "operator disarmed"
+        cause, self.stopped = "operator disarmed", False
         return [*self._release(cause), self._enter(State.DISARMED, "disarmed", cause, "disarm")]
 
     def stand_down(self, cause: str) -> list[Transition]:
@@ -120,10 +127,9 @@ class TeleopState:
             return []
         return [*self._release(cause), self._enter(State.DISARMED, "disarmed", cause, "stop")]
 
-    def emergency_stop(self, cause: str = "operator stopped in emergency") -> list[Transition]:
-        """Everything off; said again only when the cause is another, so that a held flag is one event."""
-        if self.state is State.DISARMED and self.cause == cause:
-            return []
+    def emergency_stop(self, cause: str = STOPPED) -> list[Transition]:
+        """Everything off; every push orders it again, since the order before may not have reached the hand."""
+        self.stopped = True
         return [*self._release(cause), self._enter(State.DISARMED, "emergency_stop", cause, "emergency_stop")]
 
     def recentred(self) -> list[Transition]:
@@ -143,7 +149,8 @@ class TeleopState:
         if facts.tracked:
             self._last_tracked_ns = now_ns
         if facts.emergency_stop:
-            return self.emergency_stop("emergency stop flag in a frame")
+            held = self.state is State.DISARMED and self.cause == STOP_FLAG
+            return [] if held else self.emergency_stop(STOP_FLAG)
         obstacle = self._obstacle(facts, now_ns)
         if obstacle:
             return self._release(obstacle)
@@ -170,6 +177,8 @@ class TeleopState:
                 self.cause = LET_GO  # a page tells the cause: what it asked for was done
             return LET_GO
         if self._must_let_go:
+            if self.state is State.ARMED:
+                self.cause = RECENTRED  # whatever released before: this is what keeps it still now
             return RECENTRED
         if facts.age_ns is not None and facts.age_ns > MAX_POSE_AGE_NS:
             return f"pose is {facts.age_ns // NS_PER_MS} ms old"

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
-from server import access, control, display, protocol
+from server import access, control, display, protocol, teleop_state
 from skin_teleop import messages
 
 SIMPLE: dict[Any, str] = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
@@ -37,6 +37,7 @@ CONSTANTS: dict[str, str | int] = {
     "CLOSE_ORIGIN": access.CLOSE_ORIGIN,
     "CLOSE_SEAT": access.CLOSE_SEAT,
     "CLOSE_REPLACED": access.CLOSE_REPLACED,
+    "STOPPED": teleop_state.STOPPED,
 }
 DISPLAY_FLAGS = {
     "MEASURED": display.MEASURED,

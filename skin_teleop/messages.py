@@ -332,6 +332,10 @@ class RecorderStatus:
     last_sealed: str = ""
     rejected: int = 0
     """Frames and commands since the recorder's start that were refused: no rows, or not those of their stream."""
+    marking: str = ""
+    """Label of the mark that was begun last in this recording and has not ended."""
+    unjudged: bool = False
+    """Idle, and the session stopped last waits for `keep` or `discard`."""
 
 
 @dataclass(frozen=True, slots=True)

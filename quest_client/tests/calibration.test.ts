@@ -65,31 +65,31 @@ describe("buttons", () => {
   });
 
   it("end the mark that is open, on whatever page and for whatever action it was begun", () => {
-    const link = fakeLink({ recorder: { state: "recording" }, marking: "" });
+    const link = fakeLink({ recorder: { state: "recording", marking: "" } });
     button(link, 1, 1).push();
-    link.marking = "squeeze";
+    link.recorder!.marking = "squeeze";
     expect(button(link, 1, 1).face().label).toBe("End mark");
     button(link, 1, 1).push();
     expect(link.said).toEqual([{ type: "mark", label: "slide", edge: "begin" }, { type: "mark", label: "squeeze", edge: "end" }]);
   });
 
   it("keep and discard only a session that waits for it", () => {
-    const link = fakeLink({ recorder: { state: "recording" }, unjudged: false });
+    const link = fakeLink({ recorder: { state: "recording", unjudged: false } });
     expect(button(link, 1, 2).face().look).toBe("wait");
     button(link, 0, 3).push();
-    Object.assign(link, { recorder: { state: "idle" }, unjudged: true });
+    Object.assign(link, { recorder: { state: "idle", unjudged: true } });
     expect(button(link, 1, 2).face().look).toBe("good");
     button(link, 1, 3).push();
     expect(link.said).toEqual([{ type: "stop_recording" }, { type: "discard" }]);
   });
 
   it("disarm after a stop or a fault before they arm", () => {
-    const faulty = fakeLink({ mustAcknowledge: true, cause: "operator stopped in emergency" });
+    const faulty = fakeLink({ stopped: "the robot hand was stopped: push Disarm, then Arm" });
     expect(button(faulty, 0, 0).face().label).toBe("Disarm");
     button(faulty, 0, 0).push();
     button(fakeLink(), 0, 0).push();
     expect(faulty.said).toEqual([{ type: "disarm" }]);
-    expect(headline(faulty).why).toBe("operator stopped in emergency: push Disarm, then Arm");
+    expect(headline(faulty).why).toBe("the robot hand was stopped: push Disarm, then Arm");
   });
 });
 

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Buttons } from "../src/headset/buttons";
 import { DeadMan } from "../src/xr/deadMan";
 import { howToHold } from "../src/headset/statePanel";
@@ -150,7 +150,7 @@ describe("a finger at the buttons", () => {
     expect([may("engaged", "right", true), may("armed", "right", true)]).toEqual([[], [LEFT, RIGHT]]);
   });
 
-  it("always pushes STOP, also with a hand that drives", () => {
+  const pushes = () => {
     vi.stubGlobal("document", { createElement: () => ({ getContext: () => null }) });
     const pushed: string[] = [];
     const link = {
@@ -158,18 +158,46 @@ describe("a finger at the buttons", () => {
       connection: "open",
       bothHands: true,
       drivenHand: "right",
-      knownOperators: [],
       say: ({ type }: { type: string }) => pushed.push(type),
     } as unknown as Link;
     const specs = controls(link, new Choices(link));
     const stop = specs.find(({ face }) => face().label === "STOP")!;
     const disarm = specs.find(({ face }) => face().label === "Disarm")!;
     const buttons = new Buttons([stop, { ...disarm, row: 0, column: 0 }]);
-    for (const button of buttons.group.children) buttons.update(fingerAt(RIGHT, button.position), mayPush(link));
+    const at = buttons.group.children.map(({ position }) => position);
+    return { link, pushed, buttons, stopAt: at[0], disarmAt: at[1] };
+  };
+
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("always pushes STOP, also with a hand that drives", () => {
+    const { link, pushed, buttons, stopAt, disarmAt } = pushes();
+    for (const place of [stopAt, disarmAt]) buttons.update(fingerAt(RIGHT, place), mayPush(link));
     expect(pushed).toEqual(["emergency_stop"]);
     buttons.update(noHands, mayPush(link));
-    buttons.update(fingerAt(LEFT, buttons.group.children[0].position), []);
+    buttons.update(fingerAt(LEFT, stopAt), []);
     expect(pushed).toEqual(["emergency_stop", "emergency_stop"]);
-    vi.unstubAllGlobals();
+  });
+
+  it("pushes when it comes, not when the hand of a finger that is there may push again", () => {
+    const { link, pushed, buttons, disarmAt } = pushes();
+    buttons.update(fingerAt(RIGHT, disarmAt), mayPush(link));
+    link.state = "armed"; // the operator let go
+    for (let frame = 0; frame < 3; frame += 1) buttons.update(fingerAt(RIGHT, disarmAt), mayPush(link));
+    expect(pushed).toEqual([]);
+    buttons.update(noHands, mayPush(link));
+    buttons.update(fingerAt(RIGHT, disarmAt), mayPush(link));
+    expect(pushed).toEqual(["disarm"]);
+  });
+
+  it("pushes nothing that slept when it came", () => {
+    const { link, pushed, buttons, disarmAt } = pushes();
+    Object.assign(link, { state: "disarmed", connection: "lost", stopped: "", calibration: null });
+    buttons.update(fingerAt(RIGHT, disarmAt), mayPush(link));
+    link.connection = "open";
+    buttons.update(fingerAt(RIGHT, disarmAt), mayPush(link));
+    expect(pushed).toEqual([]);
+    buttons.update(fingerAt(LEFT, disarmAt), mayPush(link));
+    expect(pushed).toEqual(["arm"]);
   });
 });

@@ -134,7 +134,7 @@ async def _operate(
         await client.acknowledged()
         rejected = dict(client.ack.rejected) if client.ack else {}
         await asyncio.sleep(AFTER_LAST_FRAME_S)
-        await client.disarm()
+        await client.stand_down()
         await client.stop_recording()
         session = await client.sealed()
         if client.recorder is None:

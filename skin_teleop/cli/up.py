@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import segno
 
-from server.certificates import lan_addresses, machine_identity
+from server.certificates import lan_addresses
 from server.hand_follower import driving_hands
 from server.invitations import ask_for_invitation
 from skin_teleop.cli.first_motion import confirm_first_motion
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             _stay(running)
     except KeyboardInterrupt:
         print(f"\nrig stopped: {running.hands_are()}, recordings are sealed")
-    return 1 if running.powered_hands else 0
+    return 0
 
 
 def _stay(running: RestartingRig) -> NoReturn:
@@ -76,8 +76,7 @@ def _welcome(running: RunningRig) -> None:
     everywhere = server.host == "0.0.0.0"
     local = running.server_url
     reachable = [f"{scheme}://{address}:{server.port}/" for address in lan_addresses()] if everywhere else [local]
-    authority = machine_identity().authority if server.tls else None
-    headset, desk = (ask_for_invitation(local, running.token, authority) for _ in range(2))
+    headset, desk = (ask_for_invitation(local, running.token) for _ in range(2))
     address = f"{(reachable or [local])[0]}#t={headset.token}"
     print(f"rig        {running.rig.name}: {', '.join(running.rig.processes)}")
     for table, side in driving_hands(running.rig).items():
@@ -89,7 +88,7 @@ def _welcome(running: RunningRig) -> None:
         print(f"           {other} (the same server)")
     print(f"           or type the code {headset.code} on that page; each invitation works once")
     print(f"desk       {local}desk#t={desk.token}")
-    if authority is not None:
+    if server.tls:
         print(f"authority  {(reachable or [local])[0]}ca.crt (install once, or accept the warning once)")
     print(f"socket     {running.operator_url}")
     print(f"code       {running.token} (for programs on this machine)")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ import zmq
 
 from dataset_tools.reader import open_session
 from dataset_tools.recorder import Recorder, run
+from dataset_tools.session_folder import LOG_FOLDER
 from skin_teleop.bus import FEED_BATCH_MS, CommandSender, Latest, RecorderFeed, endpoint
 from skin_teleop.clock import Stamp
 from skin_teleop.frames import encode
@@ -127,6 +129,32 @@ def test_marks_become_events(bench):
     assert marks == [{"label": "squeeze", "edge": "begin"}, {"label": "squeeze", "edge": "end"}]
 
 
+def test_the_open_mark_is_told_until_it_ends_or_the_recording_does(bench):
+    told = []
+    bench.order("start")
+    bench.until(lambda status: status.state == "recording")
+    for count, (label, edge) in enumerate(
+        [("squeeze", "begin"), ("slide", "end"), ("slide", ""), ("squeeze", "end"), ("slide", "begin")], 2
+    ):
+        bench.order("mark", label=label, edge=edge)
+        told.append(bench.until(lambda status, count=count: status.rows.get("events") == count).marking)
+    bench.order("stop")
+    told.append(bench.until(lambda status: status.state != "recording").marking)
+    assert told == ["squeeze", "squeeze", "squeeze", "", "slide", ""]
+
+
+@pytest.mark.parametrize("verdict", ["keep", "discard"])
+def test_a_stopped_session_waits_for_one_verdict(bench, verdict):
+    assert not bench.newest.unjudged  # of an earlier recorder's session nothing is known
+    bench.order("start")
+    assert not bench.until(lambda status: status.state == "recording").unjudged
+    bench.order("stop")
+    bench.until(lambda status: status.state == "idle" and status.unjudged)
+    bench.order(verdict)
+    bench.until(lambda status: not status.unjudged)
+    assert bench.newest.state == "idle"
+
+
 def test_what_is_no_row_is_counted_and_dropped(bench):
     row = wrist(1).pack()
     raw = zmq.Context.instance().socket(zmq.PUSH)
@@ -224,6 +252,17 @@ def test_leftovers_are_recovered_at_the_start(rig, record, runtime, wait_factor)
     leave(bench)
     assert not left.exists()
     assert open_session(left.with_name(left.name.removesuffix(".rec"))).streams["uskin"].rows == 50
+    for part in (bench.commands, bench.feed, bench.statuses):
+        part.close()
+
+
+@pytest.mark.parametrize("keep_wal", [True, False])
+def test_a_recovered_session_keeps_its_log_where_the_rig_says_so(rig, record, runtime, wait_factor, keep_wal):
+    left = record(seconds=0.5)
+    rig = dataclasses.replace(rig, recorder=dataclasses.replace(rig.recorder, keep_wal=keep_wal))
+    bench = bench_for(rig, runtime, wait_factor)
+    leave(bench)
+    assert left.with_name(left.name.removesuffix(".rec")).joinpath(LOG_FOLDER).is_dir() == keep_wal
     for part in (bench.commands, bench.feed, bench.statuses):
         part.close()
 

@@ -38,6 +38,11 @@ CHROMIUM_FLAGS = (
     "--disable-dev-shm-usage",
 )
 TOKEN = "a-test-token"
+FIRST_BUTTON_M, TILT_RAD = np.array([-0.23, 1.03, -0.42]), -0.5
+COLUMN_M, ROW_M = 0.115, 0.055
+"""The plate in front of the operator: its top left button is Arm."""
+INDEX_TIP = 9
+FEW_FRAMES = 4
 HEARD = """window.heard = {}; window.Worker = class extends Worker {
     constructor(...given) {
         super(...given);
@@ -106,7 +111,7 @@ class StandIn:
 
     def say_recording(self) -> None:
         """The recorder tells that it records, without having been asked."""
-        self._publishers["recorder"].send(RecorderStatus("recording", session="/sessions/one.rec"))
+        self._tell(RecorderStatus("recording", session="/sessions/one.rec"))
 
     def stream(self, name: str) -> list[Any]:
         return [row for row, stream in list(self.rows) if stream == name]
@@ -146,10 +151,19 @@ class StandIn:
         self._publishers["skin"].send(frame, "uskin")
 
     def _answer(self, order: RecorderCommand) -> None:
-        if order.action == "start":
-            self._publishers["recorder"].send(RecorderStatus("recording", session="/sessions/one.rec"))
-        elif order.action == "stop":
-            self._publishers["recorder"].send(RecorderStatus("idle", last_sealed="/sessions/one"))
+        match order.action:
+            case "start":
+                self.say_recording()
+            case "stop":
+                self._tell(RecorderStatus("idle", last_sealed="/sessions/one", unjudged=True))
+            case "mark":
+                self._tell(dataclasses.replace(self._recorder, marking=order.label if order.edge == "begin" else ""))
+            case _:
+                self._tell(dataclasses.replace(self._recorder, unjudged=False))
+
+    def _tell(self, status: RecorderStatus) -> None:
+        self._recorder = status
+        self._publishers["recorder"].send(status)
 
 
 @pytest.fixture
@@ -190,7 +204,7 @@ class Headset:
         self.context.add_init_script(IWER.read_text())
         self.context.add_init_script(EMULATED_HEADSET)
         self.context.add_init_script(HEARD)
-        self.context.add_init_script(f"window.emulated.rows = {json.dumps(trace.tolist())};")
+        self.context.add_init_script(f"window.hand = window.emulated.rows = {json.dumps(trace.tolist())};")
         self.page = self.context.new_page()
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda socket: self.requests.append(socket.url))
@@ -211,6 +225,35 @@ class Headset:
             assert time.monotonic() < deadline, f"waited for {what}; page says {self.said()}; errors {self.errors}"
             self.page.wait_for_timeout(20)
         return value
+
+    def touch(self, row: int, column: int) -> None:
+        """Put the right index fingertip on a button of the plate for a few frames, and leave it there."""
+        up = -ROW_M * row
+        tip = FIRST_BUTTON_M + np.array([COLUMN_M * column, up * np.cos(TILT_RAD), up * np.sin(TILT_RAD)])
+        self._show(f"[window.hand[0].map((joint, k) => k === {INDEX_TIP} ? {tip.tolist()} : joint)]")
+
+    def take_hand_away(self) -> None:
+        """Show the hand as it was at first, for a few frames."""
+        self._show("window.hand")
+
+    def push(self, row: int, column: int) -> None:
+        """Put the right index fingertip on a button, then take it away."""
+        self.touch(row, column)
+        self.take_hand_away()
+
+    def push_arm(self) -> None:
+        """Push Arm as soon as it is awake, and wait until the rig is armed."""
+        self.wait(lambda: self.said().startswith("Not armed"), "the server")
+        self.push(0, 0)
+        self.wait(lambda: "armed" in self.names(), "the arming")
+
+    def names(self) -> list[str]:
+        """Of all events so far."""
+        return [name for name, _ in self.robot.events()]
+
+    def _show(self, rows: str) -> None:
+        self.do(f"emulated.rows = {rows}; emulated.frames = 0")
+        self.wait(lambda: self.do(f"emulated.frames >= {FEW_FRAMES}"), "a few frames")
 
     def said(self) -> str:
         return f"{self.page.inner_text('#state')}: {self.page.inner_text('#cause')}"

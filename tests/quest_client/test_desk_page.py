@@ -70,13 +70,13 @@ def test_the_key_at_the_desk_is_a_dead_man(desk, open_right_hand):
     operator = threading.Thread(target=lambda: asyncio.run(operate()))
     operator.start()
     try:
-        desk.wait(lambda: "armed" in names(desk), "the arming")
+        desk.wait(lambda: "armed" in desk.names(), "the arming")
         desk.page.keyboard.down("Space")
-        desk.wait(lambda: "engaged" in names(desk), "the engagement")
+        desk.wait(lambda: "engaged" in desk.names(), "the engagement")
         desk.page.keyboard.up("Space")
-        desk.wait(lambda: "released" in names(desk), "the release")
+        desk.wait(lambda: "released" in desk.names(), "the release")
         desk.page.click("#stop")
-        desk.wait(lambda: "emergency_stop" in names(desk) or names(desk)[-1] == "emergency_stop", "the stop")
+        desk.wait(lambda: "emergency_stop" in desk.names() or desk.names()[-1] == "emergency_stop", "the stop")
     finally:
         leaving.set()
         operator.join()
@@ -90,7 +90,3 @@ def test_the_desk_invites_a_headset(desk):
     assert desk.do(
         f"fetch('/api/pair', {{method: 'POST', body: JSON.stringify({{token: '{code}'}})}}).then((a) => a.ok)"
     )
-
-
-def names(desk) -> list[str]:
-    return [name for name, _ in desk.robot.events()]

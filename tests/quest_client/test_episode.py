@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import signal
 from collections.abc import Iterator
@@ -28,12 +27,9 @@ from skin_teleop.cli.restarting_rig import RestartingRig
 from skin_teleop.messages import RecorderStatus
 from skin_teleop.rig import load_rig
 
-PLATE, TILT_RAD = np.array([-0.23, 1.03, -0.42]), -0.5
-COLUMN_M, ROW_M = 0.115, 0.055
 BUTTONS = {"Arm": (0, 0), "object": (0, 1), "action": (0, 2), "Record": (0, 3), "Mark": (1, 1), "Keep": (1, 2),
            "Discard": (1, 3), "operator": (0, 4), "Calibrate": (1, 4)}  # fmt: skip
 """Row and column on the plate in front of the operator."""
-INDEX_TIP = 9
 ABOVE_THE_BUTTONS = np.array([0.1, 1.25, -0.2])
 ROW_MS = 1000 * 4 / RATE_HZ
 """Every fourth row of a motion, at its own speed or slower."""
@@ -97,11 +93,7 @@ class Operator:
 
     def push(self, button: str) -> None:
         """Put the right index fingertip on a button for a few frames, then take it away."""
-        row, column = BUTTONS[button]
-        up, across = -ROW_M * row, COLUMN_M * column
-        tip = PLATE + np.array([across, up * math.cos(TILT_RAD), up * math.sin(TILT_RAD)])
-        self._show(f"window.kept[0].map((joint, k) => k === {INDEX_TIP} ? {tip.tolist()} : joint)")
-        self._show("window.kept[0]")
+        self.page.push(*BUTTONS[button])
 
     def push_until(self, button: str, done) -> None:
         """Push again until it had an effect: a button sleeps until its page has heard of the recorder's news."""
@@ -141,7 +133,7 @@ class Operator:
             self.page.do(f"emulated.rows = [{shape.tolist()}]")
         self.wait(lambda: self.heard("calibration", "step") in ("done", "failed"), "the calibration's end")
         assert self.heard("calibration", "step") == "done", self.heard("calibration", "words")
-        self._show("window.kept[0]")
+        self.page.take_hand_away()
 
     def heard(self, kind: str, field: str):
         """A field of the newest message of a kind that the page heard of the server."""
@@ -150,10 +142,6 @@ class Operator:
     def hold(self, held: bool) -> None:
         """Pinch thumb and middle finger of the left hand, or let go."""
         self.page.do(f"window.emulated.pinch = {'true' if held else 'false'}")
-
-    def _show(self, row: str) -> None:
-        self.page.do(f"window.kept ??= emulated.rows; emulated.rows = [{row}]; emulated.frames = 0")
-        self.wait(lambda: self.page.do("window.emulated.frames >= 4"), "four frames")
 
 
 @pytest.fixture

@@ -13,16 +13,7 @@ from server.protocol import RIGHT
 def engage(headset) -> None:
     """Hold the other hand's middle finger to its thumb."""
     headset.do("window.emulated.pinch = true")
-    headset.wait(lambda: "engaged" in names(headset), "the engagement")
-
-
-def arm(headset) -> None:
-    """Put the right index finger on the Arm button, then take it away."""
-    button = [-0.23, 1.03, -0.42]
-    headset.do(f"(() => {{ window.kept = window.emulated.rows; const row = window.kept[0].map((p) => [...p]);"
-               f" row[9] = {button}; window.emulated.rows = [row]; }})()")  # fmt: skip
-    headset.wait(lambda: "armed" in names(headset), "the arming")
-    headset.do("window.emulated.rows = window.kept")
+    headset.wait(lambda: "engaged" in headset.names(), "the engagement")
 
 
 def test_entering_sends_both_hands_at_every_frame(headset):
@@ -56,7 +47,7 @@ def test_a_recorded_hand_arrives_frame_by_frame(headset, open_right_hand):
 
 def test_the_other_hands_pinch_engages_and_letting_go_releases(headset):
     headset.enter()
-    arm(headset)
+    headset.push_arm()
     engage(headset)
     headset.do("window.emulated.pinch = false")
     stays_released(headset)
@@ -64,7 +55,7 @@ def test_the_other_hands_pinch_engages_and_letting_go_releases(headset):
 
 def test_a_lost_hand_releases(headset):
     headset.enter()
-    arm(headset)
+    headset.push_arm()
     engage(headset)
     headset.do("window.emulated.lost.right = true")
     stays_released(headset)
@@ -75,7 +66,7 @@ def test_a_lost_hand_releases(headset):
 
 def test_a_page_that_is_not_visible_releases(headset):
     headset.enter()
-    arm(headset)
+    headset.push_arm()
     engage(headset)
     headset.do("window.emulatedDevice.updateVisibilityState('visible-blurred')")
     stays_released(headset)
@@ -166,11 +157,7 @@ def stays_released(headset) -> None:
     """
     headset.page.wait_for_timeout(300)
     poses = len(headset.robot.stream("hand_pose"))
-    engaged = names(headset).count("engaged")
+    engaged = headset.names().count("engaged")
     headset.wait(lambda: len(headset.robot.stream("hand_pose")) >= poses + 10, "ten more poses")
-    assert names(headset)[-1] in ("released", "tracking_lost")
-    assert names(headset).count("engaged") == engaged
-
-
-def names(headset) -> list[str]:
-    return [name for name, _ in headset.robot.events()]
+    assert headset.names()[-1] in ("released", "tracking_lost")
+    assert headset.names().count("engaged") == engaged

@@ -39,15 +39,15 @@ def armed(headset):
     """In the headset and armed, with a controller in the left hand."""
     headset.context.add_init_script(SPACES + CONTROLLER)
     headset.enter()
-    push_arm(headset)
+    headset.push_arm()
     return headset
 
 
 def test_a_squeeze_holds_without_any_gesture_and_letting_go_releases(armed):
     armed.do("window.emulated.lost.left = true; window.controller[1].pressed = true")
-    armed.wait(lambda: "engaged" in names(armed), "the engagement")
+    armed.wait(lambda: "engaged" in armed.names(), "the engagement")
     armed.do("window.controller[1].pressed = false")
-    armed.wait(lambda: names(armed)[-1] == "released", "the release")
+    armed.wait(lambda: armed.names()[-1] == "released", "the release")
     armed.wait(lambda: "dead-man let go" in armed.said(), "the reason")
     assert armed.said().startswith("Armed, holding still")
 
@@ -56,16 +56,16 @@ def test_a_squeeze_holds_without_any_gesture_and_letting_go_releases(armed):
 def test_where_both_hands_drive_no_pinch_holds_but_the_key_does(armed):
     armed.do("window.emulated.pinch = true")
     frames(armed, 10)
-    assert "engaged" not in names(armed)
+    assert "engaged" not in armed.names()
     told = armed.do("document.getElementById('how-to-hold').textContent")
     assert told == "To move the robot, hold space bar, pedal or controller; both hands drive."
     armed.page.keyboard.down("Space")
-    armed.wait(lambda: "engaged" in names(armed), "the engagement by the key, whatever the hands do")
+    armed.wait(lambda: "engaged" in armed.names(), "the engagement by the key, whatever the hands do")
     armed.page.keyboard.up("Space")
-    armed.wait(lambda: names(armed)[-1] == "released", "the release")
-    engaged = names(armed).count("engaged")
+    armed.wait(lambda: armed.names()[-1] == "released", "the release")
+    engaged = armed.names().count("engaged")
     armed.do("window.controller[1].pressed = true")
-    armed.wait(lambda: names(armed).count("engaged") > engaged, "the engagement by a controller")
+    armed.wait(lambda: armed.names().count("engaged") > engaged, "the engagement by a controller")
 
 
 def test_the_face_button_marks_while_it_records(armed):
@@ -86,48 +86,55 @@ def test_the_face_button_marks_while_it_records(armed):
 
 def test_after_recentring_the_hold_must_be_taken_anew(armed):
     armed.do("window.emulated.pinch = true")
-    armed.wait(lambda: "engaged" in names(armed), "the engagement")
+    armed.wait(lambda: "engaged" in armed.names(), "the engagement")
     armed.do(RECENTRE)
-    armed.wait(lambda: names(armed)[-1] == "released", "the release")
+    armed.wait(lambda: armed.names()[-1] == "released", "the release")
     armed.wait(lambda: "recentred: let go, then hold again" in armed.said(), "the reason")
-    engaged = names(armed).count("engaged")
+    engaged = armed.names().count("engaged")
     frames(armed, 10)
-    assert names(armed).count("engaged") == engaged
+    assert armed.names().count("engaged") == engaged
     armed.do("window.emulated.pinch = false")
     armed.wait(lambda: "recentred" not in armed.said(), "the reason to go")
     armed.do("window.emulated.pinch = true")
-    armed.wait(lambda: names(armed).count("engaged") == engaged + 1, "the new hold")
+    armed.wait(lambda: armed.names().count("engaged") == engaged + 1, "the new hold")
+
+
+def test_who_leaves_the_headset_leaves_the_rig_standing_down(armed):
+    armed.do("window.emulatedDevice.activeSession.end()")
+    armed.wait(lambda: armed.names()[-1] == "disarmed", "the end")
+    causes = [facts["cause"] for name, facts in armed.robot.events() if name == "disarmed"]
+    assert causes == ["operator left"]
 
 
 @pytest.mark.parametrize("visibility", ["hidden", "visible-blurred"])
 def test_a_headset_that_is_taken_off_holds_and_goes_on_in_the_same_session(armed, visibility):
     armed.do("window.emulated.pinch = true")
-    armed.wait(lambda: "engaged" in names(armed), "the engagement")
+    armed.wait(lambda: "engaged" in armed.names(), "the engagement")
     spaces = armed.do("window.spaces.length")
     armed.do(f"window.emulatedDevice.updateVisibilityState('{visibility}')")
-    armed.wait(lambda: names(armed)[-1] in ("released", "tracking_lost"), "the release")
+    armed.wait(lambda: armed.names()[-1] in ("released", "tracking_lost"), "the release")
     causes = [facts["cause"] for name, facts in armed.robot.events() if name == "released"]
     assert causes[-1] == "page not visible" or causes[-1].startswith("no frame for")
     armed.do("window.emulatedDevice.updateVisibilityState('visible')")
-    armed.wait(lambda: names(armed)[-1] == "engaged", "the same session to go on")
+    armed.wait(lambda: armed.names()[-1] == "engaged", "the same session to go on")
     assert armed.do("window.spaces.length") == spaces  # no other session was begun
-    assert names(armed).count("connected") == 1
+    assert armed.names().count("connected") == 1
     assert armed.errors == []
 
 
 def test_a_lost_hand_is_told_in_words_and_in_time(armed, wait_factor):
     armed.do("window.emulated.pinch = true")
-    armed.wait(lambda: "engaged" in names(armed), "the engagement")
+    armed.wait(lambda: "engaged" in armed.names(), "the engagement")
     took_ms = []
     for _ in range(5):
         armed.do("window.emulated.lost.right = true")
-        armed.wait(lambda: names(armed)[-1] != "engaged", "the release")
+        armed.wait(lambda: armed.names()[-1] != "engaged", "the release")
         event = [row for row in armed.robot.stream("events") if row.name in ("released", "tracking_lost")][-1]
         seen = [row.t_mono for row in armed.robot.stream("hand_pose") if row.valid[1] and row.t_mono < event.t_mono]
         took_ms.append((event.t_mono - max(seen)) / 1e6)
         armed.wait(lambda: "tracking lost" in armed.said() or "no frame for" in armed.said(), "the reason")
         armed.do("window.emulated.lost.right = false")
-        armed.wait(lambda: names(armed)[-1] == "engaged", "the hand to be found")
+        armed.wait(lambda: armed.names()[-1] == "engaged", "the hand to be found")
     # The median: with software rendering a single frame may be late.
     assert 100 <= np.median(took_ms) <= 150 * wait_factor
 
@@ -145,19 +152,7 @@ def test_without_passthrough_the_room_is_dark(headset):
     assert headset.errors == []
 
 
-def push_arm(headset) -> None:
-    headset.do("""(() => { const hand = window.emulated.rows[0].map((point) => [...point]);
-        window.emulated.kept = window.emulated.rows; hand[9] = [-0.23, 1.03, -0.42];
-        window.emulated.rows = [hand]; })()""")
-    headset.wait(lambda: "armed" in names(headset), "the arming")
-    headset.do("window.emulated.rows = window.emulated.kept")
-
-
 def frames(headset, count: int) -> None:
     """Let the session go on for a few frames that reach the server."""
     before = len(headset.robot.stream("hand_pose"))
     headset.wait(lambda: len(headset.robot.stream("hand_pose")) >= before + count, "frames")
-
-
-def names(headset) -> list[str]:
-    return [name for name, _ in headset.robot.events()]

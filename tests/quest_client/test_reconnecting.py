@@ -10,6 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
+
+from server.access import subprotocols
 
 
 class Wifi:
@@ -22,6 +25,7 @@ class Wifi:
         self._sockets: list[socket.socket] = [self._listener]
         self._operators: list[tuple[socket.socket, socket.socket]] = []
         self._held: list[socket.socket] = []
+        self._deaf: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._start(self._accept)
 
@@ -29,6 +33,10 @@ class Wifi:
         page, server = self._operators.pop()
         self._held += [page, server]
         page.shutdown(socket.SHUT_RDWR)
+
+    def lose_what_the_page_says(self) -> None:
+        """The server goes on to be heard."""
+        self._deaf.append(self._operators[-1][0])
 
     def close(self) -> None:
         for end in self._sockets:
@@ -63,7 +71,8 @@ class Wifi:
     def _pass_on(self, source: socket.socket, drain: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                drain.sendall(data)
+                if source not in self._deaf:
+                    drain.sendall(data)
         if source in self._held:  # the server is told nothing
             return
         for end in (source, drain):
@@ -95,8 +104,8 @@ def test_a_page_takes_its_own_seat_back_from_a_connection_that_died_unnoticed(he
     headset.page.click("#enter:enabled")
     headset.wait(lambda: len(headset.robot.stream("hand_pose")) >= 5, "poses")
     wifi.break_page_side()
-    headset.wait(lambda: names(headset).count("connected") == 2, "the page to be back")
-    assert names(headset)[:3] == ["connected", "disconnected", "connected"]
+    headset.wait(lambda: headset.names().count("connected") == 2, "the page to be back")
+    assert headset.names()[:3] == ["connected", "disconnected", "connected"]
     causes = [facts["cause"] for name, facts in headset.robot.events() if name == "disconnected"]
     assert causes == ["the same page connected again"]
     before = len(headset.robot.stream("hand_pose"))
@@ -116,7 +125,7 @@ def test_a_server_that_dies_while_calibrating_leaves_nothing_to_cancel(headset, 
     robot.start_server()
     desk.wait(lambda: desk.page.inner_text("#calibrate") == "Calibrate", "the desk to know")
     headset.wait(lambda: headset.said().startswith("Not armed"), "the headset to be back")
-    push_arm(headset)
+    headset.push_arm()
     desk.context.close()
 
 
@@ -129,9 +138,26 @@ def test_a_stop_that_nobody_heard_is_sent_when_the_server_is_back(headset, robot
     headset.wait(lambda: "zero was not sent" in headset.said(), "the dropped order to be said")
     headset.page.click("#stop")
     headset.wait(lambda: "emergency stop is sent as soon as it answers" in headset.said(), "the kept order to be said")
-    assert "emergency_stop" not in names(headset)
+    assert "emergency_stop" not in headset.names()
     robot.start_server()
-    headset.wait(lambda: "emergency_stop" in names(headset), "the stop")
+    headset.wait(lambda: "emergency_stop" in headset.names(), "the stop")
+
+
+def test_a_stop_said_into_a_dead_connection_is_said_again_whatever_is_heard_before(headset, wifi):
+    headset.page.goto(f"http://localhost:{wifi.port}/#t={headset.robot.invite()}")
+    headset.page.click("#enter:enabled")
+    headset.push_arm()
+    wifi.lose_what_the_page_says()
+    headset.push(1, 0)  # STOP
+    desk_url = f"ws://127.0.0.1:{headset.robot.rig.server.port}/ws/desk"
+    with connect(desk_url, subprotocols=subprotocols("a-test-token"), proxy=None) as desk:
+        desk.send('{"type":"disarm"}')
+    headset.wait(lambda: headset.do("window.heard.state.reason") == "operator disarmed", "older news")
+    assert "emergency_stop" not in headset.names()
+    wifi.break_page_side()
+    headset.wait(lambda: "emergency_stop" in headset.names(), "the stop")
+    headset.wait(lambda: "push Disarm, then Arm" in headset.said(), "the next step to be said")
+    assert headset.names().count("emergency_stop") == 1
 
 
 @pytest.mark.parametrize("broken", ["**/api/hand", "**/api/pair", "**/assets/linkWorker*"])
@@ -139,15 +165,5 @@ def test_a_page_that_cannot_start_says_so_and_holds_no_seat(headset, robot, brok
     headset.page.route(broken, lambda route: route.fulfill(status=404, body="x"))
     headset.open(f"#t={robot.invite()}")
     headset.wait(lambda: "eload the page" in headset.said(), "the words")
-    assert names(headset) == []
+    assert headset.names() == []
     assert headset.errors == []
-
-
-def push_arm(headset) -> None:
-    headset.do("""(() => { const hand = window.emulated.rows[0].map((point) => [...point]);
-        hand[9] = [-0.23, 1.03, -0.42]; window.emulated.rows = [hand]; })()""")
-    headset.wait(lambda: "armed" in names(headset), "the arming")
-
-
-def names(headset) -> list[str]:
-    return [name for name, _ in headset.robot.events()]

@@ -6,12 +6,14 @@ import asyncio
 import socket
 import ssl
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from cryptography import x509
 from websockets.asyncio.server import ServerConnection, serve
 
-from server.certificates import Identity, machine_identity, machine_names
+from server.certificates import Identity, machine_identity, machine_names, trusting_this_machine
+from server.invitations import ask_for_invitation
 from server.operator_client import OperatorClient
 from skin_teleop.errors import AccessError, DeviceError
 
@@ -69,6 +71,47 @@ def test_a_client_that_trusts_the_authority_trusts_the_server(identity, name):
 
 def test_the_machines_own_names_include_localhost():
     assert {"localhost", "127.0.0.1", "::1"} <= set(machine_names())
+
+
+def test_a_client_makes_and_renews_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    trusting_this_machine()
+    assert list(tmp_path.iterdir()) == []
+    before = machine_identity(names=("localhost", "10.1.2.3")).certificate.read_bytes()
+    context = trusting_this_machine()
+    assert machine_identity(names=("localhost",)).certificate.read_bytes() == before
+    assert any("skin-teleop" in str(authority["subject"]) for authority in context.get_ca_certs())
+
+
+class Inviting(BaseHTTPRequestHandler):
+    """A server that invites whoever asks."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"token": "t", "code": "123456"}')
+
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""
+
+
+def test_an_invitation_is_asked_for_over_tls_of_this_machines_server_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    own, foreign = machine_identity(), machine_identity(tmp_path / "another machine", NAMES)
+    for identity in (own, foreign):
+        offered = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        offered.load_cert_chain(identity.certificate, identity.key)
+        with HTTPServer(("127.0.0.1", 0), Inviting) as server:
+            server.socket = offered.wrap_socket(server.socket, server_side=True)
+            serving = threading.Thread(target=server.handle_request)
+            serving.start()
+            base = f"https://127.0.0.1:{server.server_port}/"
+            if identity is own:
+                assert ask_for_invitation(base, "a-token").code == "123456"
+            else:
+                with pytest.raises(DeviceError, match="certificate verify failed"):
+                    ask_for_invitation(base, "a-token")
+            serving.join()
 
 
 async def refused_by(identity: Identity) -> None:

@@ -12,6 +12,7 @@ from skin_teleop.messages import RecorderStatus
 FROM_OPERATOR = [
     (control.Arm(), '{"type":"arm"}'),
     (control.Disarm(), '{"type":"disarm"}'),
+    (control.StandDown(), '{"type":"stand_down"}'),
     (control.EmergencyStop(), '{"type":"emergency_stop"}'),
     (control.Pong(3, 1.5), '{"type":"pong","id":3,"t_client_ms":1.5}'),
     (
@@ -28,7 +29,8 @@ FROM_SERVER = [
     control.Ping(4),
     control.Ack(9, "engaged", "dead-man held", {"unknown frame type": 2}),
     control.StateChanged("armed", "dead-man let go"),
-    control.Recorder(RecorderStatus("recording", session="s", rows={"uskin": 5})),
+    control.StateChanged("disarmed", "operator stopped in emergency", "push Disarm, then Arm"),
+    control.Recorder(RecorderStatus("recording", session="s", rows={"uskin": 5}, marking="squeeze")),
     control.Refused("no"),
 ]
 

@@ -35,10 +35,10 @@ def said(*messages: FromServer) -> list[FromServer]:
 
 
 def test_an_ack_never_brings_back_the_state_before_a_change():
-    changed = StateChanged("disarmed", "operator stopped in emergency")
+    changed = StateChanged("disarmed", "operator stopped in emergency", "push Disarm")
     sent = said(StateChanged("engaged", "dead-man held"), Ack(5, "engaged", "dead-man held", {"x": 1}), changed)
     assert sent[1] == changed
-    assert sent[2] == Ack(5, "disarmed", "operator stopped in emergency", {"x": 1})
+    assert sent[2] == Ack(5, "disarmed", "operator stopped in emergency", {"x": 1}, "push Disarm")
     assert len(sent) == 3
 
 

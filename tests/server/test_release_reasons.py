@@ -39,11 +39,15 @@ class Driver:
         self.seq = self.acked = 0
         self.told: list[tuple[str, str]] = []
         self.refused: list[str] = []
+        self.stopped: list[str] = []
+        """Why nobody can arm, as acks and changes of state say it."""
         self.hearing = asyncio.create_task(self.hear())
 
     async def hear(self) -> None:
         async for text in self.socket:
             message = control.parse_from_server(text)
+            if isinstance(message, control.Ack | control.StateChanged):
+                self.stopped.append(message.stopped)
             if isinstance(message, control.Ack):
                 self.acked = message.seq
             elif isinstance(message, control.StateChanged):
@@ -144,6 +148,73 @@ def test_only_a_persons_disarm_acknowledges_a_fault_of_the_hand(served, poll, ha
     names = served.event_names()
     assert names[names.index("engaged") :][:5] == ["engaged", "released", "disarmed", "disarmed", "armed"]
     assert served.actions() == ["arm", "stop", "disarm", "arm", "stop"]
+
+
+def test_after_a_stop_nothing_arms_until_a_person_disarms_though_the_hand_is_not_heard(served, poll, hand_pose):
+    async def stop(driver: Driver) -> tuple[list[str], list[str]]:
+        for _ in range(2):
+            await driver.say(control.EmergencyStop())
+        await driver.say(control.Arm())
+        await driver.say(control.StandDown())
+        await asyncio.to_thread(poll, lambda: driver.refused, "the refusal to arm")
+        await driver.say(control.Disarm())
+        await driver.say(control.Arm())
+        await driver.send_until("engaged")
+        return driver.refused, driver.stopped
+
+    words = "the robot hand was stopped in emergency: push Disarm, then Arm"
+    refused, stopped = drive(served, hand_pose, stop)
+    assert refused == [words]
+    assert words in stopped
+    assert stopped[-1] == ""
+    poll(lambda: "disconnected" in served.event_names(), "the end")
+    assert served.actions() == ["arm", "emergency_stop", "emergency_stop", "disarm", "arm", "stop"]
+    names = served.event_names()
+    assert names[names.index("emergency_stop") :][:4] == ["emergency_stop", "emergency_stop", "disarmed", "armed"]
+    facts = [event.facts for event in served.events() if event.name == "emergency_stop"]
+    assert [fact["cause"] for fact in facts] == ["operator stopped in emergency"] * 2
+
+
+def test_pages_are_told_that_a_fault_came_and_that_it_went_by_itself(served, poll):
+    hand = Publisher(served.runtime, "hand")
+
+    async def report(state: int) -> None:
+        while True:
+            hand.send(health(state), "allegro_health")
+            await asyncio.sleep(0.05)
+
+    async def watch() -> list[str]:
+        told: list[str] = []
+        url = served.url.replace("/ws/operator", "/ws/desk")
+        async with connect(url, subprotocols=subprotocols(TOKEN), proxy=None) as desk:
+            for state in (FAULT, OFF):
+                reporting = asyncio.create_task(report(state))
+                async with asyncio.timeout(20):
+                    while len(told) < (1 if state == FAULT else 2):
+                        text = await desk.recv()
+                        message = control.parse_from_server(text) if isinstance(text, str) else None
+                        if isinstance(message, control.StateChanged):
+                            told.append(message.stopped)
+                reporting.cancel()
+        return told
+
+    try:
+        told = asyncio.run(watch())
+    finally:
+        hand.close()
+    check = "if it stays, check the hand's supply and cable"
+    assert told == [f"the robot hand reports a fault: push Disarm, then Arm; {check}", ""]
+    assert served.actions() == []
+
+
+def test_who_leaves_stands_down_and_acknowledges_nothing(served, poll, hand_pose):
+    async def leave(driver: Driver) -> str:
+        await driver.say(control.StandDown())
+        return await driver.send_until("disarmed")
+
+    assert drive(served, hand_pose, leave) == "operator left"
+    poll(lambda: "disconnected" in served.event_names(), "the end")
+    assert served.actions() == ["arm", "stop"]
 
 
 def test_a_program_is_told_at_once_why_it_may_not_arm(served, poll):

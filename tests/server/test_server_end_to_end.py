@@ -66,7 +66,7 @@ def test_a_played_trace_reaches_the_recorder_bit_for_bit_and_drives_the_hand(ser
             assert (played.frames, played.invalid) == (60, 0)
             assert client.ack is not None
             assert client.ack.state == "engaged" or "ms old" in client.ack.reason  # a busy machine reads it late
-            await client.disarm()
+            await client.stand_down()
 
     asyncio.run(operate())
     poll(lambda: "disconnected" in served.event_names(), "the disconnection")
@@ -75,7 +75,7 @@ def test_a_played_trace_reaches_the_recorder_bit_for_bit_and_drives_the_hand(ser
     assert b"".join(row.pose[RIGHT].tobytes() for row in poses) == trace.pose.tobytes()
     assert all(row.valid.tolist() == [0, 1] for row in poses)
     assert np.all(np.diff([row.t_mono for row in poses]) > 0)
-    assert served.actions() == ["arm", "disarm"]
+    assert served.actions() == ["arm", "stop"]
     names = served.event_names()
     assert names[:3] == ["connected", "armed", "engaged"]
     assert names[-3:] == ["released", "disarmed", "disconnected"]
@@ -125,10 +125,10 @@ def test_garbage_is_counted_and_moves_nothing(served, poll, hand_pose):
                 await client.send(bad)
             await client.send('{"type":"arm","folder":"/etc"}')
             await client.send("no json")
-            await client.send(frame_bytes(6, hand_pose))
+            await client.send(frame_bytes(7, hand_pose))
             while True:
                 message = control.parse_from_server(await client.recv())
-                if isinstance(message, Ack) and message.seq == 6:
+                if isinstance(message, Ack) and message.seq == 7:
                     return message.rejected
 
     rejected = asyncio.run(operate())
@@ -141,13 +141,31 @@ def test_garbage_is_counted_and_moves_nothing(served, poll, hand_pose):
         "a control message is not usable": 2,
     }
     poll(lambda: "disconnected" in served.event_names(), "the disconnection")
-    assert [row.seq for row in served.stream("hand_pose")] == [5, 6]
+    assert [row.seq for row in served.stream("hand_pose")] == [5, 7]
     assert "rejected" in served.event_names()
     assert served.actions() == []
     targets = served.targets()
-    assert {t.pose_seq for t in targets} <= {5, 6}
+    assert {t.pose_seq for t in targets} <= {5, 7}
     assert not any(t.engaged for t in targets)
     assert all(np.array_equal(t.target, targets[0].target) for t in targets[:1])
+
+
+def test_the_sequence_number_of_a_refused_frame_is_believed_only_near_the_last_one(served, hand_pose):
+    far, nan = 2**32 - 1, hand_pose * np.float32(np.nan)
+
+    async def operate() -> list[int]:
+        async with connect(served.url, subprotocols=subprotocols(TOKEN), proxy=None) as client:
+            for data in (frame_bytes(5, hand_pose), frame_bytes(6, nan), b"\x00" + frame_bytes(7, hand_pose)[1:],
+                         b"\xa1\x09" + frame_bytes(8, hand_pose)[2:], frame_bytes(far, nan)):  # fmt: skip
+                await client.send(data)
+            acks: list[Ack] = []
+            while not acks or sum(acks[-1].rejected.values()) < 4:
+                message = control.parse_from_server(await client.recv())
+                acks += [message] if isinstance(message, Ack) else []
+            return [ack.seq for ack in acks]
+
+    acks = asyncio.run(operate())
+    assert acks[-1] == max(acks) == 6
 
 
 def test_an_oversized_message_closes_the_connection_and_the_server_lives(served, poll, hand_pose):
@@ -280,6 +298,20 @@ def test_recording_orders_pass_and_status_comes_back(served, poll):
     assert (start.object, start.plan, start.operator, start.folder) == (
         "pringle", ("squeeze", "pressing"), "operator 1", ""
     )  # fmt: skip
+
+
+def test_pages_hear_of_the_open_mark_and_the_verdict_what_the_recorder_says(served, poll):
+    recording = RecorderStatus("recording", session="s.rec", marking="squeeze")
+    stopped = RecorderStatus("idle", last_sealed="/sessions/s", unjudged=True)
+
+    async def operate() -> None:
+        async with OperatorClient(served.url, TOKEN) as client:
+            for status in (recording, stopped):
+                served.say(status)
+                await asyncio.to_thread(poll, lambda status=status: client.recorder == status, "the recorder's word")
+
+    asyncio.run(operate())
+    assert served.recorder_actions() == []
 
 
 def test_a_name_that_is_a_path_is_refused_with_the_reason(served):

@@ -117,6 +117,34 @@ def test_after_recentring_the_dead_man_must_be_let_go_first():
     assert [t.event for t in teleop.frame(frame(4), 3 * MS)] == ["engaged"]
 
 
+def test_a_hold_that_recentring_refuses_is_told_whatever_released_before():
+    teleop = engaged()
+    (change,) = teleop.frame(frame(2, visible=False), MS)  # the headset blurs the page before it tells the reset
+    assert teleop.recentred() == []
+    assert (change.cause, teleop.state) == ("page not visible", State.ARMED)
+    assert teleop.frame(frame(3), 2 * MS) == []  # held at the desk
+    assert teleop.cause == "the view was recentred: let go, then hold again"
+    assert (teleop.frame(frame(4, dead_man=False), 3 * MS), teleop.cause) == ([], "dead-man let go")
+    assert [t.event for t in teleop.frame(frame(5), 4 * MS)] == ["engaged"]
+
+
+def test_every_push_of_stop_is_an_order_of_its_own():
+    teleop = engaged()
+    orders = [[t.order for t in teleop.emergency_stop()] for _ in range(3)]
+    assert orders == [[None, "emergency_stop"], ["emergency_stop"], ["emergency_stop"]]
+
+
+def test_nothing_arms_after_an_emergency_stop_until_a_person_disarmed():
+    for stop in (lambda t: t.emergency_stop(), lambda t: t.frame(frame(2, emergency_stop=True), MS)):
+        teleop = engaged()
+        stop(teleop)
+        teleop.stand_down("connection closed")
+        teleop.connect()
+        assert (teleop.stopped, teleop.arm()) == (True, [])
+        teleop.disarm()
+        assert (teleop.stopped, [t.event for t in teleop.arm()]) == (False, ["armed"])
+
+
 def test_an_emergency_stop_is_said_once_however_long_the_flag_is_held():
     teleop = engaged()
     events = [t.event for seq in range(2, 6) for t in teleop.frame(frame(seq, emergency_stop=True), seq * MS)]
@@ -151,12 +179,13 @@ actions = st.one_of(
 
 @given(st.lists(actions, max_size=60))
 def test_motion_is_granted_only_on_good_frames_after_an_arm(steps):
-    teleop, now, seq, armed = TeleopState(), 0, 0, False
+    teleop, now, seq, armed, stopped = TeleopState(), 0, 0, False, False
     for step in steps:
         if isinstance(step, FrameFacts):
             seq, now = seq + 1, now + 14 * MS
             transitions = teleop.frame(dataclasses.replace(step, seq=seq, ack_seq=seq), now)
             armed &= not step.emergency_stop
+            stopped |= step.emergency_stop
             if teleop.engaged:
                 assert step.dead_man and step.visible and not step.emergency_stop
         elif isinstance(step, tuple):
@@ -165,7 +194,8 @@ def test_motion_is_granted_only_on_good_frames_after_an_arm(steps):
             assert not (teleop.engaged and step[1] > 100)
         else:
             transitions = getattr(teleop, step)() or []
-            armed = {"arm": True, "connect": armed, "recentred": armed}.get(step, False)
+            stopped = {"emergency_stop": True, "disarm": False}.get(step, stopped)
+            armed = {"arm": not stopped, "connect": armed, "recentred": armed}.get(step, False)
         assert (teleop.state is State.DISARMED) == (not armed)
         assert all(t.event in EVENT_CODES for t in transitions)
         assert not transitions or transitions[-1].state is teleop.state

@@ -49,7 +49,7 @@ function describe(link: Link): void {
   const { title, why, colour } = headline(link);
   const report = link.report;
   if (report) link.cause = report.cause;
-  const waiting = report?.connected === false && !link.freshRefusal && !link.mustAcknowledge;
+  const waiting = report?.connected === false && !link.freshRefusal && !link.stopped;
   if (link.connection === "open" && waiting) say("No operator yet", "Pair a headset, or play a trace.", colour);
   else say(link.state === "engaged" ? "The robot follows the operator" : title, why, colour);
   element("rig").textContent = report?.simulated && link.rig !== "simulated" ? `${link.rig}, simulated` : link.rig;

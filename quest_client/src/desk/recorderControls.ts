@@ -31,10 +31,10 @@ export class RecorderControls {
     element("recorder").textContent = status ? words[status.state] : "no word yet";
     element("record").textContent = recording ? "Stop" : "Record";
     element("record").className = recording ? "danger" : "good";
-    element("mark").textContent = this.link.marking ? "End mark" : "Mark";
+    element("mark").textContent = status?.marking ? "End mark" : "Mark";
     element<HTMLButtonElement>("mark").disabled = !recording;
     for (const id of ["keep", "discard"]) {
-      element<HTMLButtonElement>(id).disabled = !this.link.unjudged;
+      element<HTMLButtonElement>(id).disabled = !status?.unjudged;
     }
   }
 
@@ -48,7 +48,7 @@ export class RecorderControls {
   }
 
   private mark(): void {
-    const open = this.link.marking;
+    const open = this.link.recorder?.marking;
     this.link.say({ type: "mark", label: open || this.action.value, edge: open ? "end" : "begin" });
   }
 }

@@ -26,10 +26,14 @@ export interface ButtonSpec {
   always?: true;
 }
 
+const BOTH = [LEFT, RIGHT] as const;
 const FILLS = { plain: "#2a323c", good: "#2f6b4c", danger: "#8a3b2d", wait: "#1b2027" };
 
 class Button {
   readonly board = new Board(WIDTH_M, HEIGHT_M);
+  /** Hands whose fingertip is at the plate, whether it may push or not: none that stays there pushes later. */
+  private readonly at = new Set<Side>();
+  /** A finger pushed it and did not leave yet. */
   private down = false;
 
   constructor(readonly spec: ButtonSpec) {
@@ -37,11 +41,11 @@ class Button {
     this.board.mesh.position.set(x, y, 0);
   }
 
-  /** Tips in the plate's own coordinates; true when it was pushed just now. */
-  touch(tips: Vector3[]): boolean {
-    const near = (reach: number) => tips.some((tip) => this.covers(tip) && Math.abs(tip.z) < reach);
-    const pushed = !this.down && near(PUSH_M) && this.spec.face().look !== "wait";
-    this.down = this.down ? near(LEAVE_M) : pushed;
+  /** Look at the tips in the plate's own coordinates; true when a finger of `sides` came and pushed just now. */
+  touch(tips: Map<Side, Vector3>, sides: readonly Side[]): boolean {
+    const came = BOTH.filter((side) => this.comes(side, tips.get(side)));
+    const pushed = this.spec.face().look !== "wait" && came.some((side) => this.spec.always || sides.includes(side));
+    this.down = this.at.size > 0 && (this.down || pushed);
     if (pushed) this.spec.push();
     return pushed;
   }
@@ -56,6 +60,15 @@ class Button {
       context.textBaseline = "middle";
       context.fillText(label, width / 2, height / 2, width - 20);
     });
+  }
+
+  /** Whether this hand's fingertip was not at the plate before and is now. */
+  private comes(side: Side, tip: Vector3 | undefined): boolean {
+    const was = this.at.has(side);
+    const is = tip !== undefined && this.covers(tip) && Math.abs(tip.z) < (was ? LEAVE_M : PUSH_M);
+    if (is) this.at.add(side);
+    else this.at.delete(side);
+    return is && !was;
   }
 
   private covers(tip: Vector3): boolean {
@@ -77,11 +90,12 @@ export class Buttons {
   /** Look where the index fingers are; all of them push what may always be pushed, those of `sides` the rest. */
   update(hands: HandReader, sides: readonly Side[]): void {
     this.group.updateWorldMatrix(true, false);
-    const seen = ([LEFT, RIGHT] as const).filter((side) => hands.valid[side]);
-    const tips = seen.map((side) => this.group.worldToLocal(new Vector3(...hands.joint(side, INDEX_TIP))));
-    const allowed = tips.filter((_, at) => sides.includes(seen[at]));
+    const tips = new Map<Side, Vector3>();
+    for (const side of BOTH) {
+      if (hands.valid[side]) tips.set(side, this.group.worldToLocal(new Vector3(...hands.joint(side, INDEX_TIP))));
+    }
     for (const button of this.buttons) {
-      if (button.touch(button.spec.always ? tips : allowed)) this.onPush();
+      if (button.touch(tips, sides)) this.onPush();
       button.draw();
     }
   }

@@ -46,7 +46,7 @@ export class Choices {
   }
 
   mark(): void {
-    const open = this.link.marking;
+    const open = this.link.recorder?.marking;
     this.link.say({ type: "mark", label: open || this.action, edge: open ? "end" : "begin" });
   }
 
@@ -71,7 +71,7 @@ export function mayPush(link: Pick<Link, "state" | "drivenHand" | "bothHands">):
 /** The plate's buttons, two rows of five; nothing can be armed while a calibration runs. */
 export function controls(link: Link, choices: Choices): ButtonSpec[] {
   const open = () => link.connection === "open";
-  const judging = () => open() && link.unjudged;
+  const judging = () => open() && link.recorder?.unjudged === true;
   return [
     {
       row: 0,
@@ -92,7 +92,7 @@ export function controls(link: Link, choices: Choices): ButtonSpec[] {
     {
       row: 1,
       column: 1,
-      face: () => ({ label: link.marking ? "End mark" : "Mark", look: choices.recording ? "plain" : "wait" }),
+      face: () => ({ label: link.recorder?.marking ? "End mark" : "Mark", look: choices.recording ? "plain" : "wait" }),
       push: () => choices.mark(),
     },
     { row: 1, column: 2, face: () => ({ label: "Keep", look: judging() ? "good" : "wait" }), push: () => choices.judge("keep") },
@@ -114,7 +114,7 @@ export function controls(link: Link, choices: Choices): ButtonSpec[] {
 
 /** After a stop or a fault the same button disarms first, which acknowledges it. */
 function mayArm(link: Link): boolean {
-  return link.state === "disarmed" && !link.mustAcknowledge;
+  return link.state === "disarmed" && !link.stopped;
 }
 
 function calibrateFace(link: Link): ReturnType<ButtonSpec["face"]> {

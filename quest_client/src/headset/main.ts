@@ -60,8 +60,7 @@ async function immerse(session: XRSession, link: Link, room: Room, uplink: Uplin
   session.onend = () => {
     room.renderer.setAnimationLoop(null);
     document.body.classList.remove("immersive");
-    // Not where it is disarmed: to leave the headset acknowledges no fault of the hand.
-    if (link.state !== "disarmed") link.say({ type: "disarm" });
+    link.say({ type: "stand_down" });
   };
   try {
     await room.renderer.xr.setSession(session);

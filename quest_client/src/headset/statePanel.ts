@@ -20,9 +20,7 @@ export function headline(link: Link): { title: string; why: string; colour: stri
   if (link.connection === "refused") return { title: "Refused", why: link.reason, colour: STATE_COLOURS.lost };
   if (link.connection !== "open") return { title: "No server", why: link.freshRefusal || link.reason, colour: STATE_COLOURS.lost };
   if (link.freshRefusal) return { title: HEADLINES[link.state] ?? link.state, why: link.freshRefusal, colour: STATE_COLOURS.lost };
-  if (link.mustAcknowledge) {
-    return { title: "Robot hand in fault", why: `${link.cause}: push Disarm, then Arm`, colour: STATE_COLOURS.lost };
-  }
+  if (link.stopped) return { title: "Robot hand off", why: link.stopped, colour: STATE_COLOURS.lost };
   const why = link.slow ? "the link is slow: waiting for the server" : link.holdReason || link.cause;
   return { title: HEADLINES[link.state] ?? link.state, why, colour: STATE_COLOURS[link.state] };
 }

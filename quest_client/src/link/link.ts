@@ -16,6 +16,8 @@ export class Link {
   closeCode = 0;
   state = "disarmed";
   cause = "not armed yet";
+  /** Why nobody can arm until a person disarms, and what to do; empty where it can be armed. */
+  stopped = "";
   drivenHand: "left" | "right" = "right";
   /** Both of the operator's hands drive a robot hand each, so neither is free for a gesture. */
   bothHands = false;
@@ -25,10 +27,6 @@ export class Link {
   report: StatusReport | null = null;
   calibration: CalibrationProgress | null = null;
   picture: DisplayFrame | null = null;
-  /** Label of the mark that is open, on whatever page it was begun. */
-  marking = "";
-  /** The session stopped last waits for a verdict. */
-  unjudged = false;
   private refusal = "";
   private refusedAtMs = -Infinity;
   /** Why this page does not let the operator's hold count; empty where it does. */
@@ -56,11 +54,6 @@ export class Link {
   /** What the server refused just now, or what could not be sent. */
   get freshRefusal(): string {
     return performance.now() - this.refusedAtMs < REFUSAL_MS ? this.refusal : "";
-  }
-
-  /** A robot hand is in FAULT: a person must disarm before anybody can arm. */
-  get mustAcknowledge(): boolean {
-    return this.state === "disarmed" && (this.report?.hand_state.includes("FAULT") ?? false);
   }
 
   say(message: FromOperator | FromDesk): void {
@@ -122,15 +115,14 @@ export class Link {
       this.bothHands = message.both_hands;
       this.rig = message.rig;
       this.state = message.state;
+      this.stopped = message.stopped;
     } else if (message.type === "ack" || message.type === "state") {
       this.state = message.state;
       this.cause = message.reason;
+      this.stopped = message.stopped;
       if (message.type === "ack") this.ack = message;
-    } else if (message.type === "recorder") {
-      this.recorder = message.status;
-      this.marking = message.marking;
-      this.unjudged = message.unjudged;
-    } else if (message.type === "status") this.report = message.report;
+    } else if (message.type === "recorder") this.recorder = message.status;
+    else if (message.type === "status") this.report = message.report;
     else if (message.type === "calibration") this.calibration = message;
     else if (message.type === "refused") {
       this.refusal = message.reason;

@@ -48,10 +48,11 @@ function hear(text: string): void {
   if (message.type === "hello") {
     greeted = everGreeted = true;
     tell({ kind: "open" });
-    if (unheard.order) socket?.send(JSON.stringify(unheard.order));
+    const due = unheard.dueAfter(message);
+    if (due) socket?.send(JSON.stringify(due));
     if (wanted?.watch) socket?.send(JSON.stringify({ type: "watch" }));
   }
-  if (message.type === "state") unheard.heard();
+  if (message.type === "state") unheard.hear(message);
   if (message.type === "ack") sendPose(poses.acknowledge(message.seq));
   tell({ kind: "news", message });
 }

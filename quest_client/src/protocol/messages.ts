@@ -16,6 +16,7 @@ export const CLOSE_TOKEN = 4401;
 export const CLOSE_ORIGIN = 4403;
 export const CLOSE_SEAT = 4409;
 export const CLOSE_REPLACED = 4410;
+export const STOPPED = "operator stopped in emergency";
 
 export const Flag = { LEFT_VALID: 1, RIGHT_VALID: 2, VISIBLE: 4, CLUTCH_LEFT: 8, CLUTCH_RIGHT: 16, EMERGENCY_STOP: 32 } as const;
 export const DisplayFlag = { MEASURED: 1, COMMANDED: 2, SKIN: 4, SKIN_STALE: 8 } as const;
@@ -25,9 +26,14 @@ export interface Arm {
   type: "arm";
 }
 
-/** Operator: no motion until the next arm. */
+/** Operator or desk: no motion until the next arm; acknowledges an emergency stop or a fault of the hand. */
 export interface Disarm {
   type: "disarm";
+}
+
+/** Operator: I leave. No motion until the next arm, as if the connection had gone; acknowledges nothing. */
+export interface StandDown {
+  type: "stand_down";
 }
 
 /** Operator: everything off, now. */
@@ -118,6 +124,7 @@ export interface Hello {
   rig: string;
   state: "disarmed" | "armed" | "engaged";
   both_hands: boolean;
+  stopped: string;
 }
 
 /** Server: answer at once with a pong of the same id. */
@@ -133,13 +140,15 @@ export interface Ack {
   state: "disarmed" | "armed" | "engaged";
   reason: string;
   rejected: Record<string, number>;
+  stopped: string;
 }
 
-/** Server: the teleoperation state changed. */
+/** Server: the teleoperation state changed, or whether it may be armed. */
 export interface StateChanged {
   type: "state";
   state: "disarmed" | "armed" | "engaged";
   reason: string;
+  stopped: string;
 }
 
 /** What the recorder is doing; newest wins. */
@@ -152,14 +161,14 @@ export interface RecorderStatus {
   message: string;
   last_sealed: string;
   rejected: number;
+  marking: string;
+  unjudged: boolean;
 }
 
 /** Server: what the recorder is doing. */
 export interface Recorder {
   type: "recorder";
   status: RecorderStatus;
-  marking: string;
-  unjudged: boolean;
 }
 
 /** One report; the desk page gets it twice a second, a program reads it as JSON from /api/status. */
@@ -227,6 +236,6 @@ export interface Refused {
   reason: string;
 }
 
-export type FromOperator = Arm | Disarm | EmergencyStop | Recentred | Pong | Watch | Zero | StartRecording | StopRecording | Mark | Keep | Discard | ChooseOperator | Calibrate | StopCalibrating;
+export type FromOperator = Arm | Disarm | StandDown | EmergencyStop | Recentred | Pong | Watch | Zero | StartRecording | StopRecording | Mark | Keep | Discard | ChooseOperator | Calibrate | StopCalibrating;
 export type FromDesk = DeadMan | Disarm | EmergencyStop | Zero | StartRecording | StopRecording | Mark | Keep | Discard | ChooseOperator | Calibrate | StopCalibrating;
 export type FromServer = Hello | Ping | Ack | StateChanged | Recorder | Status | CalibrationProgress | Refused;
