@@ -2,7 +2,8 @@
 
 The order makes an interrupted copy harmless: chunks, then the `zarr.json` files that describe them, then labels and
 manifest, and `session.json` last. Where it stands, the whole session stands. A further run goes on with the files that
-are missing; one that differs from the manifest is copied again.
+are missing; one that differs from the manifest is copied again. What a seal kept because it may hold more than the
+store, a log or a store put aside, is copied as well.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dataset_tools.durable import sync_tree
+from dataset_tools.durable import is_temporary, sync_tree
 from dataset_tools.manifest import MANIFEST_FILE, file_digest, own_file, read_manifest
 from dataset_tools.reader import open_session
 from dataset_tools.remote import ObjectFolder, is_remote
-from dataset_tools.session_folder import LIVE_SUFFIX, META_FILE
+from dataset_tools.session_folder import ASIDE_PREFIX, LIVE_SUFFIX, LOG_FOLDER, META_FILE
 from skin_teleop.errors import SessionError
 
 
@@ -99,11 +100,12 @@ def backup_session(session: Path, folder: Path | str) -> BackedUp:
     place: Place = StoredObjects(target) if isinstance(target, str) else DiskFolder(target)
     _refuse_another(session, target, place)
     try:
+        manifest = file_digest(own_file(session, MANIFEST_FILE))
         copied, kept = _copy_data(session, place)
         _copy_labels(session, place)
-        _put_whole(session, place, MANIFEST_FILE)
+        _put_whole(session, place, MANIFEST_FILE, manifest)
         place.settle()
-        _put_whole(session, place, META_FILE)
+        _put_growing(session, place, META_FILE)
         place.settle()
     except OSError as error:
         raise SessionError(
@@ -122,26 +124,29 @@ def _refuse_another(session: Path, target: Path | str, place: Place) -> None:
 
 
 def _copy_data(session: Path, place: Place) -> tuple[int, int]:
-    """The files of the manifest, descriptions last: those that are there and whole are kept."""
+    """The files of the manifest and what the seal kept beside them, descriptions last: those that are whole stay."""
     copied = kept = 0
-    for name, digest in sorted(read_manifest(session).items(), key=lambda entry: (entry[0].endswith(".json"), entry)):
+    wanted = _kept_beside(session) | read_manifest(session)
+    for name, digest in sorted(wanted.items(), key=lambda entry: (entry[0].endswith(".json"), entry)):
         if place.digest(name) == digest:
             kept += 1
             continue
-        if file_digest(own_file(session, name)) != digest:
-            raise SessionError(
-                f"a backup of {session} was asked for",
-                found=f"{name} differs from the manifest",
-                next_step=f"skin-teleop check {session}",
-            )
-        _put_whole(session, place, name)
+        _put_whole(session, place, name, digest)
         copied += 1
     return copied, kept
 
 
+def _kept_beside(session: Path) -> dict[str, str]:
+    """Files of the log and of stores put aside, which no manifest names, to their SHA-256."""
+    folders = [session / LOG_FOLDER, *session.glob(f"{ASIDE_PREFIX}*")]
+    names = [path.relative_to(session).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {name: file_digest(own_file(session, name)) for name in names}
+
+
 def _copy_labels(session: Path, place: Place) -> None:
     """Labels, which are appended to and may have grown: what the copy holds must stand at the beginning of them."""
-    for source in sorted(path for path in (session / "labels").rglob("*") if path.is_file()):
+    files = (path for path in (session / "labels").rglob("*") if path.is_file() and not is_temporary(path))
+    for source in sorted(files):
         name = source.relative_to(session).as_posix()
         ours, theirs = own_file(session, name).read_bytes(), place.read(name)
         if source.suffix == ".jsonl" and theirs is not None and not ours.startswith(theirs):
@@ -150,17 +155,36 @@ def _copy_labels(session: Path, place: Place) -> None:
                 found=f"the copy's {name} has labels that are not in the session",
                 next_step="copy the better of the two files over the other, then run it again",
             )
-        _put_whole(session, place, name)
+        _put_growing(session, place, name)
 
 
-def _put_whole(session: Path, place: Place, name: str) -> None:
-    """Copy a file and read it back; raises SessionError when it does not come back as it was written."""
+def _put_whole(session: Path, place: Place, name: str, digest: str) -> None:
+    """Copy a file and read it back; raises SessionError when what comes back has not the digest that it must have."""
+    source = own_file(session, name)
+    place.put(source, name)
+    if place.digest(name) == digest:
+        return
+    if file_digest(source) != digest:
+        raise SessionError(
+            f"a backup of {session} was asked for",
+            found=f"{name} differs from the manifest, or changed while it was copied",
+            next_step=f"skin-teleop check {session}",
+        )
+    raise _not_as_written(session, name)
+
+
+def _put_growing(session: Path, place: Place, name: str) -> None:
+    """The same for a file that somebody may change meanwhile: what comes back must be its old or its new content."""
     source = own_file(session, name)
     before = file_digest(source)
     place.put(source, name)
-    if place.digest(name) not in (before, file_digest(source)):  # a label may be added meanwhile
-        raise SessionError(
-            f"a backup of {session} was asked for",
-            found=f"the copy of {name} does not come back as it was written",
-            next_step="check the disk or the store, then run it again",
-        )
+    if place.digest(name) not in (before, file_digest(source)):
+        raise _not_as_written(session, name)
+
+
+def _not_as_written(session: Path, name: str) -> SessionError:
+    return SessionError(
+        f"a backup of {session} was asked for",
+        found=f"the copy of {name} does not come back as it was written",
+        next_step="check the disk or the store, then run it again",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from typing import Any, BinaryIO
 from dataset_tools.wal_sync import sync_folder
 
 SYNC_THREADS = 8
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+"""Name of a file that is being written: its own for each writer, for two must not share it."""
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -22,7 +25,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 def replace_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """The same for content that `write` puts into an open file; where it fails, the old file stays as it was."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")  # its own: two writers must not share it
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with beside.open("wb") as file:
             write(file)
@@ -37,6 +40,18 @@ def replace_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def write_json_durably(path: Path, value: dict[str, Any]) -> None:
     """Replace a JSON file as a whole."""
     write_durably(path, json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is one that is being written, or that a killed writer left."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left in a folder; only for its single writer, who writes nothing now."""
+    for path in folder.glob(".*.tmp"):
+        if is_temporary(path):
+            path.unlink(missing_ok=True)
 
 
 def rename_durably(source: Path, target: Path) -> None:

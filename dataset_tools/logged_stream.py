@@ -18,7 +18,7 @@ from dataset_tools.session_folder import sealed_name
 from dataset_tools.stream import Stream
 from dataset_tools.stream_tally import StreamTally
 from dataset_tools.wal_frame import StreamSchema
-from dataset_tools.wal_scanner import Damage, FileScan, Frame, log_files
+from dataset_tools.wal_scanner import Damage, FileScan, Frame, log_files, lost_files
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import Array
 
@@ -147,9 +147,12 @@ class LogIndex:
                 self._stream(frame.stream).note(frame, path.name)
             self._offsets[path.name] = scan.offset
             self._damage.pop(path.name, None)
-            if scan.fault:
+            fault = scan.fault or ("the file is empty" if scan.offset == 0 and path != files[-1] else "")
+            if fault:
                 lost = path.stat().st_size - scan.offset
-                self._damage[path.name] = Damage(path.name, scan.offset, lost, scan.fault)
+                self._damage[path.name] = Damage(path.name, scan.offset, lost, fault)
+        for name in lost_files(files):
+            self._damage[name] = Damage(name, 0, 0, "the file is missing")
         for stream in self.streams.values():
             stream.settle()
         for name, count in dropped_rows(self.events()).items():

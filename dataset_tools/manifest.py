@@ -6,11 +6,11 @@ import hashlib
 from pathlib import Path, PurePosixPath
 
 from dataset_tools.durable import write_durably
-from dataset_tools.session_folder import STORE_FOLDER
+from dataset_tools.session_folder import EXTRAS_FOLDER, STORE_FOLDER
 from skin_teleop.errors import SessionError
 
 MANIFEST_FILE = "MANIFEST.sha256"
-COVERED = (STORE_FOLDER, "cameras", "extras")
+COVERED = (STORE_FOLDER, "cameras", EXTRAS_FOLDER)
 """Labels are not covered: they go on growing."""
 
 

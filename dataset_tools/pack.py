@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from dataset_tools.durable import rename_durably, sync_tree
+from dataset_tools.durable import is_temporary, rename_durably, sync_tree
 from dataset_tools.manifest import own_file
 from dataset_tools.reader import Session, open_session
 from dataset_tools.session_folder import META_FILE, PACK_FOLDER, SCHEMA
@@ -52,7 +52,7 @@ def _write_pack(session: Session, folder: Path) -> None:
     if (session.path / "labels").is_dir():
         for file in (session.path / "labels").rglob("*"):
             own_file(session.path, file.relative_to(session.path).as_posix())
-        shutil.copytree(session.path / "labels", folder / "labels")
+        shutil.copytree(session.path / "labels", folder / "labels", ignore=_temporaries)
     root = zarr.open_group(folder / PACK_FOLDER, mode="w")
     digests = {name: _write_stream(root, stream) for name, stream in session.streams.items()}
     for name, columns in session.digests.items():
@@ -65,6 +65,10 @@ def _write_pack(session: Session, folder: Path) -> None:
                 )
     facts: dict[str, Any] = {"schema": SCHEMA, "version": session.meta["version"], "digests": digests}
     root.update_attributes(facts | {"stream_groups": [f"streams/{name}" for name in session.streams]})
+
+
+def _temporaries(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if is_temporary(Path(name))]
 
 
 def _write_stream(root: zarr.Group, stream: Stream) -> dict[str, str]:

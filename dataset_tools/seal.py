@@ -18,10 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dataset_tools.durable import rename_durably, sync_tree
+from dataset_tools.durable import remove_temporaries, rename_durably, sync_tree
 from dataset_tools.logged_stream import LogIndex
 from dataset_tools.manifest import write_manifest
 from dataset_tools.session_folder import (
+    ASIDE_PREFIX,
+    EXTRAS_FOLDER,
     LIVE_SUFFIX,
     LOCK_FILE,
     LOG_FOLDER,
@@ -39,8 +41,6 @@ log = logging.getLogger(__name__)
 
 VERIFIED_LOG_FOLDER = "wal.verified"
 """The log's name once the store is known to hold all of it."""
-ASIDE_PREFIX = f"{STORE_FOLDER}.aside-"
-"""A store that differs from a damaged log is kept under such a name: nobody knows which of them is better."""
 
 
 def seal_session(folder: Path, *, keep_wal: bool = False) -> Path:
@@ -74,29 +74,76 @@ def seal_session(folder: Path, *, keep_wal: bool = False) -> Path:
 
 
 def _seal_contents(folder: Path, *, keep_wal: bool) -> None:
-    for leftover in folder.glob(f"{STORE_FOLDER}.tmp-*"):
-        shutil.rmtree(leftover)
-    meta = load_meta(folder)
-    recorded = _recorded(folder)
-    store = folder / STORE_FOLDER
-    if not store.is_dir():
-        if recorded is None:
-            raise SessionError(f"session {folder} holds no data", allowed=f"a {LOG_FOLDER} or {STORE_FOLDER} folder")
-        _publish(store, recorded, meta)
-    _verify(store, recorded)
-    write_manifest(folder)
-    if meta["status"] != "sealed":
+    _remove_leftovers(folder)
+    meta, recorded, store = load_meta(folder), _recorded(folder), folder / STORE_FOLDER
+    if meta["status"] == "sealed" and store.is_dir():
+        _verify_sealed(store, meta, recorded)
+    else:
+        if store.is_dir():
+            _verify_earlier(store, recorded)
+        else:
+            _build(store, recorded, meta)
+        write_manifest(folder)
         change_meta(folder, **_sealed_facts(meta, recorded))
     if recorded is not None and not keep_wal and not _worth_keeping(recorded):
         rename_durably(folder / LOG_FOLDER, folder / VERIFIED_LOG_FOLDER)
     shutil.rmtree(folder / VERIFIED_LOG_FOLDER, ignore_errors=True)
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """What killed seals and writers left; the session's lock keeps everybody else from writing here."""
+    for leftover in folder.glob(f"{STORE_FOLDER}.tmp-*"):
+        shutil.rmtree(leftover)
+    for place in (folder, folder / EXTRAS_FOLDER):
+        remove_temporaries(place)
+
+
 def _recorded(folder: Path) -> LogIndex | None:
     return LogIndex(folder / LOG_FOLDER) if (folder / LOG_FOLDER).is_dir() else None
 
 
-def _publish(store: Path, recorded: LogIndex, meta: dict[str, Any]) -> None:
+def _rows(recorded: LogIndex) -> dict[str, int]:
+    return {name: stream.rows for name, stream in recorded.streams.items()}
+
+
+def _verify_sealed(store: Path, meta: dict[str, Any], recorded: LogIndex | None) -> None:
+    """A store that was found good before is judged by its own digests, whatever became of the log since."""
+    try:
+        verify_store(store, meta.get("rows"))
+    except SessionError as error:
+        if recorded is not None and not recorded.damage and _rows(recorded) == meta.get("rows"):
+            raise _put_aside(store, error) from error
+        raise SessionError(
+            f"the sealed store {store} has been damaged since",
+            found=f"{error.found}; {'no log' if recorded is None else 'a log that holds less than was sealed'}",
+            next_step=f"nothing was changed; restore it from a backup, or rename {store.name} and seal what is left",
+        ) from error
+
+
+def _verify_earlier(store: Path, recorded: LogIndex | None) -> None:
+    """A store that an unfinished seal left; where it differs from the log, either may hold more."""
+    try:
+        verify_store(store, None if recorded is None else _rows(recorded))
+    except SessionError as error:
+        if recorded is not None:
+            raise _put_aside(store, error) from error
+        raise
+
+
+def _put_aside(store: Path, error: SessionError) -> SessionError:
+    aside = store.with_name(f"{ASIDE_PREFIX}{uuid.uuid4().hex[:8]}")
+    rename_durably(store, aside)
+    return SessionError(
+        f"the store {store} of an earlier seal and its log differ",
+        found=error.found,
+        next_step=f"the store is kept as {aside.name}, it may hold more; the next seal builds one from the log",
+    )
+
+
+def _build(store: Path, recorded: LogIndex | None, meta: dict[str, Any]) -> None:
+    """Write the store and read it back; one that does not come back as it was written holds nothing of its own."""
+    if recorded is None:
+        raise SessionError(f"session {store.parent} holds no data", allowed=f"a {LOG_FOLDER} or {STORE_FOLDER} folder")
     building = store.with_name(f"{STORE_FOLDER}.tmp-{uuid.uuid4().hex[:8]}")
     try:
         write_store(building, recorded, meta)
@@ -105,23 +152,10 @@ def _publish(store: Path, recorded: LogIndex, meta: dict[str, Any]) -> None:
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)  # half a store would keep the space that a full disk lacks
         raise
-
-
-def _verify(store: Path, recorded: LogIndex | None) -> None:
-    expected = None if recorded is None else {name: stream.rows for name, stream in recorded.streams.items()}
     try:
-        verify_store(store, expected)
-    except SessionError as error:
-        if recorded is not None and recorded.damage:
-            aside = store.with_name(f"{ASIDE_PREFIX}{uuid.uuid4().hex[:8]}")
-            rename_durably(store, aside)
-            raise SessionError(
-                f"the store {store} and its log differ, and the log is damaged",
-                found=error.found,
-                next_step=f"the store is kept as {aside.name}, it may hold more; the next seal builds one from the log",
-            ) from error
-        if recorded is not None:
-            shutil.rmtree(store)  # the log is whole: the next seal builds the store anew
+        verify_store(store, _rows(recorded))
+    except SessionError:
+        shutil.rmtree(store)
         raise
 
 
@@ -129,10 +163,10 @@ def _sealed_facts(meta: dict[str, Any], recorded: LogIndex | None) -> dict[str, 
     facts = {
         "status": "sealed",
         "sealed_at": datetime.now(UTC).isoformat(),
-        "interrupted": meta["status"] == "recording",
+        "interrupted": meta["status"] == "recording" or bool(meta.get("interrupted")),
     }
     if recorded is not None:
-        facts["rows"] = {name: stream.rows for name, stream in recorded.streams.items()}
+        facts["rows"] = _rows(recorded)
         facts["log_damage"] = [dataclasses.asdict(damage) for damage in recorded.damage]
     return facts
 

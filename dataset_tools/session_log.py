@@ -40,6 +40,8 @@ class SessionLog:
         self.folder = folder
         self.rows: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
+        self.facts_at_end: dict[str, Any] = {}
+        """Keys of session.json that are true only when every row is on the disk; `close` writes them."""
         self._rig = rig
         self._lock = lock
         self._live = live
@@ -160,7 +162,8 @@ class SessionLog:
             if self._live:
                 self.add_event("session_stopped", rows=sum(self.rows.values()))
             self._wal.close()
-            change_meta(self.folder, status="stopped", stopped_at=datetime.now(UTC).isoformat())
+            stopped_at = datetime.now(UTC).isoformat()
+            change_meta(self.folder, status="stopped", stopped_at=stopped_at, **self.facts_at_end)
         finally:
             os.close(self._lock)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from dataset_tools.wal_frame import (
 )
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import Array
+
+LOG_FILE = re.compile(r"[0-9]{6}\.wal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,3 +130,9 @@ def frame_follows(path: Path, damage: Damage) -> bool:
 def log_files(folder: Path) -> list[Path]:
     """The files of a log folder in the order in which they were written."""
     return sorted(folder.glob("*.wal"))
+
+
+def lost_files(files: list[Path]) -> list[str]:
+    """Names that are missing in the row of numbers: a writer begins with 0 and leaves none out."""
+    numbers = {int(path.stem) for path in files if LOG_FILE.fullmatch(path.name)}
+    return [f"{number:06d}.wal" for number in range(max(numbers, default=0)) if number not in numbers]

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -20,10 +20,13 @@ from encoder.presets import EncoderSize
 from encoder.release_weights import read_release
 from encoder.run_folder import MODEL_FILE, write_atomically
 from encoder.session_data import RATE_HZ, TactileRecording
+from encoder.stored_shapes import difference
 from encoder.windows import WINDOW_FRAMES, TactileWindows
 from skin_teleop.errors import ConfigError, SessionError
 from skin_teleop.skin_layout import GEOMETRIES, TABLES
 
+SCHEMA: Literal["skin_teleop.encoder/2"] = "skin_teleop.encoder/2"
+"""Version 1 put a LayerNorm behind the patch of a pad; encoders of taxels are the same in both."""
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 WIDEST, DEEPEST, MOST_HEADS = 2048, 64, 32
@@ -33,7 +36,7 @@ WIDEST, DEEPEST, MOST_HEADS = 2048, 64, 32
 class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is needed to rebuild and to feed an encoder."""
 
-    schema: Literal["skin_teleop.encoder/1"]
+    schema: Literal["skin_teleop.encoder/1", "skin_teleop.encoder/2"]
     size: EncoderSize
     geometry: str
     layout: str
@@ -136,30 +139,36 @@ def load_encoder(path: str | Path) -> SparshSkinEncoder:
         encoder, config = _load_release(Path(path))
         return _frozen(encoder, config)
     config = load_config(path)
-    _check_shapes(Path(path) / MODEL_FILE, config.size)
+    _check_shapes(Path(path) / MODEL_FILE, config)
     encoder = SparshSkinEncoder(config.size)
     _fill(encoder, lambda: load_file(Path(path) / MODEL_FILE), path)
     card = Path(path) / CARD_FILE
     return _frozen(encoder, config, card.read_text() if card.is_file() else "")
 
 
-def _check_shapes(path: Path, size: EncoderSize) -> None:
-    """Compare the file's header with the encoder that is described, before any weight takes memory."""
+def _check_shapes(path: Path, config: EncoderConfig) -> None:
+    """Compare the file's header with the encoder that is described."""
     with torch.device("meta"):
-        wanted = {name: list(tensor.shape) for name, tensor in SparshSkinEncoder(size).state_dict().items()}
+        wanted = SparshSkinEncoder(config.size).state_dict()
     try:
-        with safe_open(path, "pt") as file:
-            found = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        different = difference(path, wanted)
     except (OSError, SafetensorError) as error:
         raise ConfigError(f"the encoder in {path.parent} cannot be loaded", found=str(error)) from error
-    different = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-    if different:
-        name = different[0]
+    if different is None:
+        return
+    found, allowed = different
+    if config.schema != SCHEMA:
         raise ConfigError(
-            f"the encoder in {path.parent} cannot be loaded: {MODEL_FILE} is not of the size that {CONFIG_FILE} says",
-            found=f"{name} {found.get(name, 'absent')} and {len(different) - 1} others that differ",
-            allowed=f"{name} {wanted.get(name, 'absent')}",
+            f"the encoder in {path.parent} was made by an older version, which built it otherwise",
+            found=f"{config.schema}, {found}",
+            allowed=f"{SCHEMA}, {allowed}",
+            next_step="skin-teleop pretrain makes a new one; only the version that made this one can load it",
         )
+    raise ConfigError(
+        f"the encoder in {path.parent} cannot be loaded: {MODEL_FILE} is not of the size that {CONFIG_FILE} says",
+        found=found,
+        allowed=allowed,
+    )
 
 
 def _load_release(path: Path) -> tuple[SparshSkinEncoder, EncoderConfig]:
@@ -167,7 +176,7 @@ def _load_release(path: Path) -> tuple[SparshSkinEncoder, EncoderConfig]:
     encoder = SparshSkinEncoder(size)
     _fill(encoder, lambda: weights, path)
     config = EncoderConfig(
-        schema="skin_teleop.encoder/1",
+        schema=SCHEMA,
         size=size,
         geometry="sparsh",
         layout="xela_ah_right",

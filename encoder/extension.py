@@ -9,8 +9,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
+
 from encoder.checkpoint import load_config
+from encoder.objectives.choose import build_objective
+from encoder.presets import preset
 from encoder.run_folder import EXTENSION_FILE, RunSettings
+from encoder.stored_shapes import difference
 from skin_teleop.errors import ConfigError
 
 
@@ -31,4 +37,22 @@ def extension_of(base: Path, wanted: RunSettings) -> RunSettings:
             found=f"no {EXTENSION_FILE}: deleted, or not made by skin-teleop pretrain",
             next_step="a new run without --extend",
         )
+    _refuse_other_networks(base, wanted)
     return dataclasses.replace(wanted, extends=base.resolve().name, steps_before=config.steps_before + config.steps)
+
+
+def _refuse_other_networks(base: Path, wanted: RunSettings) -> None:
+    """Raise ConfigError where this version's networks have not the shapes of those that the run left."""
+    with torch.device("meta"):
+        objective = build_objective(wanted.objective, preset(wanted.preset))
+    try:
+        different = difference(base / EXTENSION_FILE, objective.state_dict(), "objective.")
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"an extension of {base} was asked for", found=f"{EXTENSION_FILE}: {error}") from error
+    if different is not None:
+        raise ConfigError(
+            f"an extension of {base} was asked for",
+            found=f"networks of another version: {different[0]}",
+            allowed=different[1],
+            next_step="a new run without --extend, or the version that made this one",
+        )

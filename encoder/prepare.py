@@ -62,9 +62,9 @@ def prepare(
         wanted = dataclasses.replace(wanted, steps=steps_within(max_time_s, windows, wanted))
     wanted = dataclasses.replace(wanted, steps=number_of_rank_0(wanted.steps, training_device()))
     if leads():
-        begin(folder, wanted)
         if extends is not None:
-            begin_from(extends, folder)
+            begin_from(extends, folder)  # before the run stands: without this state it would begin from nothing
+        begin(folder, wanted)
     number_of_rank_0(0, training_device())  # nobody goes on before the folder stands
     return wanted
 

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from encoder.card import ProbeTable, model_card
-from encoder.checkpoint import CARD_FILE, EncoderConfig, save_encoder
+from encoder.checkpoint import CARD_FILE, SCHEMA, EncoderConfig, save_encoder
 from encoder.features import encoder_features
 from encoder.objectives.objective import Objective
 from encoder.prepare import prepare
@@ -167,7 +167,7 @@ def _judge(objective: Objective, windows: TactileWindows, say: Callable[[str], N
 def _config(training: Training, verdict: _Verdict) -> EncoderConfig:
     settings = training.settings
     return EncoderConfig(
-        schema="skin_teleop.encoder/1",
+        schema=SCHEMA,
         size=training.recipe.size,
         geometry=settings.geometry,
         layout=training.windows.layout,

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dataset_tools.durable import remove_temporaries
 from encoder.augmentation import SkinInstance
 from encoder.device import training_device
 from encoder.diagnosis import diagnosis
@@ -174,6 +175,9 @@ class Checkpoints:
     """When the state of a run is stored, and what the run has cost so far."""
 
     def __init__(self, folder: Path, training: Training) -> None:
+        """Room that states of a killed run took, cut off while they were written, is given back."""
+        if leads():
+            remove_temporaries(folder)
         self._folder, self._training = folder, training
         self._core_zero_s = time.process_time() - training.core_s
         self._due_at = time.monotonic() + CHECKPOINT_EVERY_S

@@ -16,6 +16,8 @@ from torch.optim import Optimizer
 
 from encoder.objectives.objective import Objective
 from encoder.run_folder import EXTENSION_FILE, stored_states, write_atomically
+from encoder.stored_shapes import difference
+from skin_teleop.errors import ConfigError
 
 STATES_KEPT = 3
 
@@ -43,17 +45,29 @@ def keep_for_extension(folder: Path) -> None:
 def begin_from(base: Path, folder: Path) -> None:
     """Make the last state of a finished run the state of a new run before its first step; what it cost is kept."""
     tensors, _, core_s = _read(base / EXTENSION_FILE)
+    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / f"training-{0:09d}.safetensors", _packed(tensors, 0, core_s))
 
 
 def restore_state(folder: Path, objective: Objective, optimiser: Optimizer) -> tuple[int, float]:
-    """Load the newest whole state; steps done and their core seconds, 0 and 0 where nothing usable was stored."""
+    """Load the newest whole state; steps done and their core seconds, 0 and 0 where nothing usable was stored.
+
+    Raises ConfigError where another version's networks are stored.
+    """
     for path in stored_states(folder):
         try:
+            different = difference(path, objective.state_dict(), "objective.")
             tensors, step, core_s = _read(path)
         except (OSError, SafetensorError) as error:
             _log.warning("%s cannot be read (%s): going on from the state before it", path.name, error)
             continue
+        if different is not None:
+            raise ConfigError(
+                f"the run in {folder} was to be resumed",
+                found=f"{path.name} with networks of another version: {different[0]}",
+                allowed=different[1],
+                next_step="choose another --out for a new run, or resume it with the version that began it",
+            )
         _load(tensors, objective, optimiser)
         return step, core_s
     return 0, 0.0

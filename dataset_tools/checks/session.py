@@ -13,7 +13,7 @@ from dataset_tools.checks.timing import check_timing
 from dataset_tools.manifest import MANIFEST_FILE
 from dataset_tools.migrations import MIGRATED_FROM
 from dataset_tools.reader import Session, open_session
-from dataset_tools.session_folder import LIVE_SUFFIX, META_FILE, STORE_FOLDER
+from dataset_tools.session_folder import ASIDE_PREFIX, LIVE_SUFFIX, META_FILE, STORE_FOLDER
 from dataset_tools.stream import UNREADABLE
 from skin_teleop.errors import SessionError
 
@@ -73,6 +73,9 @@ def _check_description(session: Session) -> Iterator[Finding]:
         yield Finding("note" if meta.get("interrupted") else "warning", "log damage", damage["file"], text)
     if meta["status"] == "sealed" and session.path.name.endswith(LIVE_SUFFIX):
         yield Finding("warning", "unfinished seal", name, f"run: skin-teleop seal {session.path}")
+    for aside in sorted(session.path.glob(f"{ASIDE_PREFIX}*")):
+        text = f"a store that differed from the log, it may hold more than {STORE_FOLDER}; keep the better of the two"
+        yield Finding("warning", "store aside", aside.name, text)
     if meta.get("licence", "unspecified") == "unspecified":
         yield Finding("note", "licence", name, "no licence is set; the rig's recorder.licence sets one")
     if MIGRATED_FROM in meta:

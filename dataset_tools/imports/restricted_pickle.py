@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dataset_tools.stream import NUMBER_KINDS
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import Array
+
+_NUMBER_TYPE = re.compile(r"[<>=|]?[fiub?]\d{0,2}")
+"""How pickles spell types of numbers; numpy would read a small language of its own, with structures and pointers."""
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -31,18 +34,23 @@ class _NumberType:
     """Stands for `numpy.dtype`: a kind of number and its byte order."""
 
     def __init__(self, name: str, align: bool = False, copy: bool = False) -> None:
-        self.dtype = np.dtype(name if isinstance(name, str) else "O")
-        if self.dtype.kind not in NUMBER_KINDS:
-            raise ValueError(f"an array of {self.dtype}, only arrays of numbers are allowed")
+        if not isinstance(name, str) or not _NUMBER_TYPE.fullmatch(name):
+            raise ValueError(f"an array of type {str(name)[:40]!r}, only arrays of numbers are allowed")
+        self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.dtype = self.dtype.newbyteorder(state[1] if state[1] in ("<", ">") else "=")
 
 
 class _NumberArray(np.ndarray[Any, Any]):
-    """An array that takes its state from a pickle only where the bytes are those of so many numbers."""
+    """An array that takes its state from a pickle once, and only where the bytes are those of so many numbers."""
+
+    _filled = False
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if self._filled:
+            raise ValueError("a second state for an array")
+        self._filled = True
         _, shape, kind, in_fortran_order, content = state
         array = _from_buffer(content, kind, shape, "F" if in_fortran_order else "C")
         checked: Any = (1, array.shape, array.dtype, bool(in_fortran_order), bytes(content))
@@ -58,11 +66,24 @@ def _reconstruct(*_: object) -> Array:
     return np.ndarray.__new__(_NumberArray, (0,), "b")
 
 
-def _from_buffer(content: bytes | bytearray, kind: _NumberType, shape: tuple[int, ...], order: str) -> Array:
-    if not isinstance(content, bytes | bytearray) or not isinstance(kind, _NumberType) or order not in ("C", "F"):
+def _from_buffer(
+    content: bytes | bytearray,
+    kind: _NumberType,
+    shape: tuple[int, ...],
+    order: str,
+    axis_order: tuple[int, ...] | None = None,
+) -> Array:
+    """An array of a shape in order C or F; in order K, of an array whose axes were in `axis_order` before."""
+    if not isinstance(content, bytes | bytearray) or not isinstance(kind, _NumberType) or order not in ("C", "F", "K"):
         raise ValueError("an array that is not made of the bytes of numbers")
+    if not _are_counts(shape) or (order == "K" and not _are_counts(axis_order)):
+        raise ValueError("an array whose shape is not a tuple of whole numbers")
     array: Array = np.frombuffer(bytes(content), kind.dtype).reshape(shape, order="F" if order == "F" else "C")
-    return array
+    return array.transpose(axis_order) if order == "K" else array
+
+
+def _are_counts(value: object) -> bool:
+    return type(value) is tuple and all(type(number) is int and number >= 0 for number in value)
 
 
 def _scalar(kind: _NumberType, content: bytes) -> Any:
@@ -114,6 +135,6 @@ def load_arrays(path: Path) -> Any:
         raise
     except (
         OSError, pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError,
-        OverflowError, MemoryError, UnicodeDecodeError,
+        OverflowError, MemoryError, UnicodeDecodeError, SyntaxError,
     ) as error:  # fmt: skip
         raise SessionError(f"{path} was to be read", found=f"{type(error).__name__}: {error}") from error

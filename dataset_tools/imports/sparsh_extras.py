@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from dataset_tools.durable import replace_durably
 from dataset_tools.imports.restricted_pickle import load_arrays
+from dataset_tools.session_folder import EXTRAS_FOLDER
+from dataset_tools.wal_sync import sync_folder
 from skin_teleop.clock import NS_PER_S
 from skin_teleop.errors import SessionError
 from skin_teleop.messages import Array
 
-EXTRAS_FILE = "extras/sparsh_skin.npz"
+EXTRAS_FILE = f"{EXTRAS_FOLDER}/sparsh_skin.npz"
 TABLES = {("data.pkl", "force"): 4, ("data.pkl", "ee_pose"): 8, ("object_pose.pkl", ""): 8}
 """(file, key) to columns: t and x y z, or t, x y z and quaternion xyzw."""
 
@@ -35,16 +38,27 @@ def read_extras(recording: Path, start_ns: int) -> dict[str, Array]:
                 arrays[f"{name}_t_mono_ns"], arrays[name] = _to_ns(numbers[:, 0], start_ns), numbers[:, 1:]
     if (recording / "xela" / "forces.pkl").is_file():
         _add_forces(arrays, recording / "xela" / "forces.pkl", start_ns)
-    for stamps in sorted(recording.glob("*/color/timestamps.txt")):
+    for stamps in _stamp_files(recording):
         arrays[f"{stamps.parts[-3]}_t_mono_ns"] = _to_ns(_read_stamps(stamps), start_ns)
     return arrays
 
 
 def write_extras(arrays: dict[str, Array], session: Path) -> None:
-    """Write extras into a session folder, where there are any."""
+    """Write extras into a session folder, where there are any, and bring them to the disk."""
     if arrays:
         (session / EXTRAS_FILE).parent.mkdir()
-        np.savez(session / EXTRAS_FILE, allow_pickle=False, **arrays)
+        replace_durably(session / EXTRAS_FILE, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        sync_folder(session)
+
+
+def extra_files(recording: Path) -> list[Path]:
+    """The files that `read_extras` would read, in a fixed order."""
+    named = [*sorted({file for file, _ in TABLES}), "xela/forces.pkl"]
+    return [recording / name for name in named if (recording / name).is_file()] + _stamp_files(recording)
+
+
+def _stamp_files(recording: Path) -> list[Path]:
+    return sorted(recording.glob("*/color/timestamps.txt"))
 
 
 def _add_forces(arrays: dict[str, Array], file: Path, start_ns: int) -> None:

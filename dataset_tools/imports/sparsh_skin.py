@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from dataset_tools.imports.restricted_pickle import load_arrays
-from dataset_tools.imports.sparsh_extras import read_extras, write_extras
+from dataset_tools.imports.sparsh_extras import extra_files, read_extras, write_extras
+from dataset_tools.manifest import file_digest
 from dataset_tools.seal import seal_session
 from dataset_tools.session_folder import META_FILE, change_meta, is_live, load_meta
 from dataset_tools.session_log import SessionLog
@@ -37,7 +38,9 @@ START_NS = 1000 * NS_PER_S
 MAX_TIME_S = 86_400.0
 BASELINE = "baseline"
 IMPORTING = "importing"
-"""Key of session.json that an import writes first; `source_digest` follows when all rows and extras are there."""
+"""Key of session.json that an import writes first; SOURCE_DIGEST follows when all rows and extras are there."""
+SOURCE_DIGEST = "source_digest"
+SKIN_FILE, JOINTS_FILE = "xela/data.pkl", "allegro/data.pkl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +77,37 @@ def import_sparsh_skin(source: Path, target: Path, *, licence: str = "cc-by-nc-4
         except SessionError as error:
             log.warning("%s was left out: %s", recording, error)
             yield Imported(recording, None, str(error))
+        except OSError as error:
+            log.warning("%s was left out: %s", recording, error)
+            again = "make room or the files readable, then import again: it goes on where it ended"
+            problem = SessionError(f"{recording} was to be imported", found=str(error), next_step=again)
+            yield Imported(recording, None, str(problem))
 
 
 def _imported_before(target: Path) -> dict[str, Path]:
     """Digest of the source to the session made of it.
 
     What an interrupted import left half done is removed, also where `recover` has sealed it since; only a session that
-    somebody has labelled meanwhile stays.
+    somebody has labelled meanwhile stays. One that lacks nothing but its seal is sealed.
     """
     done = {}
-    for folder in (path.parent for path in target.glob(f"[!.]*/{META_FILE}")):
+    for folder in [path.parent for path in target.glob(f"[!.]*/{META_FILE}")]:
         try:
             meta = load_meta(folder)
+            if SOURCE_DIGEST in meta:
+                done[str(meta[SOURCE_DIGEST])] = seal_session(folder)
+            elif IMPORTING in meta and not is_live(folder) and not (folder / "labels").exists():
+                log.warning("%s is what an interrupted import left, it is removed", folder)
+                shutil.rmtree(folder)
         except SessionError as error:
             log.warning("%s is passed over: %s", folder, error)
-            continue
-        if "source_digest" in meta and meta["status"] == "sealed":
-            done[str(meta["source_digest"])] = folder
-        elif IMPORTING in meta and not is_live(folder) and not (folder / "labels").exists():
-            log.warning("%s is what an interrupted import left, it is removed", folder)
-            shutil.rmtree(folder)
     return done
 
 
 def _import_one(recording: Path, source: Path, target: Path, digest: str, licence: str) -> Path:
-    skin = skin_rows(load_arrays(recording / "xela" / "data.pkl"), recording)
+    skin = skin_rows(load_arrays(recording / SKIN_FILE), recording)
     streams: dict[str, tuple[type[Sample], Array]] = {"uskin": (SkinFrame, skin)}
-    joints = recording / "allegro" / "data.pkl"
+    joints = recording / JOINTS_FILE
     if joints.is_file():
         streams["allegro"] = (JointState, joint_rows(load_arrays(joints), recording))
     extras, parts = read_extras(recording, START_NS), recording.relative_to(source).parts
@@ -117,8 +124,8 @@ def _import_one(recording: Path, source: Path, target: Path, digest: str, licenc
             session.add_packed(streams[name][0].__name__, name, row.tobytes())
             if session.rows[name] % 500 == 0:
                 session.flush()
-    write_extras(extras, session.folder)
-    change_meta(session.folder, source_digest=digest)
+        write_extras(extras, session.folder)
+        session.facts_at_end[SOURCE_DIGEST] = digest
     return seal_session(session.folder)
 
 
@@ -199,5 +206,11 @@ def _object_name(parts: tuple[str, ...]) -> str:
 
 
 def _digest(recording: Path) -> str:
-    with (recording / "xela" / "data.pkl").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of names and digests of all files that an import reads, so that one that comes later makes a difference.
+
+    Raises OSError when one cannot be read.
+    """
+    files = [recording / name for name in (SKIN_FILE, JOINTS_FILE) if (recording / name).is_file()]
+    files += extra_files(recording)
+    lines = (f"{file_digest(file)}  {file.relative_to(recording).as_posix()}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

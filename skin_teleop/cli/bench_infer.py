@@ -89,10 +89,10 @@ def _runtimes(size: str) -> Iterator[tuple[str, Infer]]:
 
 
 def _config(size: str) -> Any:
-    from encoder.checkpoint import EncoderConfig
+    from encoder.checkpoint import SCHEMA, EncoderConfig
 
     return EncoderConfig(
-        "skin_teleop.encoder/1", SIZES[size], "vendor", "xela_ah_right", "demo", "student", "a measurement",
+        SCHEMA, SIZES[size], "vendor", "xela_ah_right", "demo", "student", "a measurement",
         0, 0, True, {}, False,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -8,6 +9,7 @@ from dataset_tools.backup import DiskFolder, backup_session
 from dataset_tools.checks.session import check_session
 from dataset_tools.labels import LabelStore
 from dataset_tools.manifest import covered_files
+from dataset_tools.pack import pack_session
 from dataset_tools.reader import open_session
 from dataset_tools.seal import seal_session
 from skin_teleop.cli.main import main
@@ -69,6 +71,41 @@ def test_a_damaged_session_is_not_copied_as_whole(sealed, tmp_path):
     with pytest.raises(SessionError, match="differs from the manifest"):
         backup_session(sealed, tmp_path)
     assert not (tmp_path / sealed.name / "session.json").exists()
+
+
+def test_a_file_that_changes_while_it_is_copied_is_compared_with_the_manifest(sealed, tmp_path, monkeypatch):
+    put, changed = DiskFolder.put, next(name for name in covered_files(sealed) if "/c/" in name)
+
+    def late(disk, source, name):
+        if name == changed:
+            source.write_bytes(source.read_bytes() + b"x")
+        put(disk, source, name)
+
+    monkeypatch.setattr(DiskFolder, "put", late)
+    with pytest.raises(SessionError, match=f"{changed} differs from the manifest, or changed while it was copied"):
+        backup_session(sealed, tmp_path)
+    assert not (tmp_path / sealed.name / "session.json").exists()
+
+
+def test_what_the_seal_kept_beside_the_store_is_copied_too(record, tmp_path):
+    sealed = seal_session(record(seconds=0.5), keep_wal=True)
+    shutil.copytree(sealed / "session.zarr", sealed / "session.zarr.aside-0123abcd")
+    whole = {name: content for name, content in contents(sealed).items() if name != "recorder.lock"}
+    done = backup_session(sealed, tmp_path)
+    assert contents(done.target) == whole and "wal/000000.wal" in whole
+    (done.target / "wal" / "000000.wal").write_bytes(b"torn")
+    again = backup_session(sealed, tmp_path)
+    assert (again.copied, again.kept) == (1, done.copied - 1)
+    assert contents(done.target) == whole
+
+
+def test_what_a_killed_writer_left_is_not_copied(sealed, tmp_path):
+    store = LabelStore(open_session(sealed))
+    store.add("slide", store.session.start_ns, store.session.end_ns)
+    (sealed / "labels/actions/.schema.json.0123abcd.tmp").write_text("{")
+    for copy in (backup_session(sealed, tmp_path / "disk").target, pack_session(sealed, tmp_path / "pack")):
+        names = sorted(path.name for path in (copy / "labels/actions").iterdir())
+        assert names == ["labels.jsonl", "schema.json"]
 
 
 def test_another_session_of_the_name_and_a_live_one_are_refused(sealed, record, tmp_path):

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from dataset_tools.checks.session import check_session
+from dataset_tools.durable import is_temporary
 from dataset_tools.imports import sparsh_skin
 from dataset_tools.imports.restricted_pickle import load_arrays
+from dataset_tools.imports.sparsh_extras import write_extras
 from dataset_tools.imports.sparsh_skin import START_NS, import_sparsh_skin
 from dataset_tools.reader import open_session
 from dataset_tools.recovery import recover_folder
+from dataset_tools.session_folder import is_live, load_meta
 from skin_teleop.cli.main import main
 from skin_teleop.errors import SessionError
 
@@ -83,15 +86,18 @@ def test_a_second_import_goes_on_where_the_first_ended(published, tmp_path):
     assert len(list(target.iterdir())) == 4
 
 
-def test_what_an_interrupted_import_left_is_made_anew(published, tmp_path, monkeypatch):
+def test_an_import_that_lacks_nothing_but_its_seal_is_sealed(published, tmp_path, monkeypatch):
     target = tmp_path / "sessions"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(
             "dataset_tools.imports.sparsh_skin.seal_session", lambda _: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         list(import_sparsh_skin(published, target))
-    assert [path.suffix for path in target.iterdir()] == [".rec"]
-    assert {one.note for one in import_sparsh_skin(published, target)} == {"imported"}
+    (unsealed,) = target.iterdir()
+    assert unsealed.suffix == ".rec"
+    first, *others = import_sparsh_skin(published, target)
+    assert (first.note, first.session) == ("already there", unsealed.with_suffix(""))
+    assert [one.note for one in others] == ["imported"] * 3
     assert len(list(target.iterdir())) == 4 and all(open_session(path).status == "sealed" for path in target.iterdir())
 
 
@@ -116,6 +122,54 @@ def test_a_part_of_a_recording_never_counts_as_imported(published, tmp_path, mon
     assert open_session(imported[0].session).streams["uskin"].rows == 30
     assert part.path.is_dir() == labelled
     assert {one.note for one in import_sparsh_skin(published, target)} == {"already there"}
+
+
+@pytest.mark.parametrize("late", ["allegro/data.pkl", "xela/forces.pkl", "left_camera/color/timestamps.txt"])
+def test_a_recording_that_got_another_file_since_is_imported_anew(published, tmp_path, late):
+    recording, target = published / "corn" / "0", tmp_path / "sessions"
+    content = (recording / late).read_bytes()
+    (recording / late).unlink()
+    list(import_sparsh_skin(published, target))
+    (recording / late).write_bytes(content)
+    notes = {str(one.source.relative_to(published)): one.note for one in import_sparsh_skin(published, target)}
+    assert notes == dict.fromkeys(("baseline", "corn/1", "drill/0"), "already there") | {"corn/0": "imported"}
+    assert {one.note for one in import_sparsh_skin(published, target)} == {"already there"}
+
+
+def test_nobody_else_may_touch_a_session_before_its_extras_are_there(published, tmp_path, monkeypatch):
+    written = []
+
+    def watched(arrays, session):
+        write_extras(arrays, session)
+        written.append((is_live(session), "source_digest" in load_meta(session)))
+
+    monkeypatch.setattr(sparsh_skin, "write_extras", watched)
+    list(import_sparsh_skin(published, tmp_path / "sessions"))
+    assert written == [(True, False)] * 4
+
+
+def test_extras_are_on_the_disk_before_anything_says_so(tmp_path, monkeypatch):
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(Path(f"/proc/self/fd/{file}").readlink()))
+    write_extras({"forces": np.ones(3)}, tmp_path)
+    assert synced[0].parent == tmp_path / "extras" and is_temporary(synced[0])
+    assert synced[1:] == [tmp_path / "extras", tmp_path]
+    assert np.load(tmp_path / "extras/sparsh_skin.npz")["forces"].tolist() == [1, 1, 1]
+
+
+def test_a_full_disk_leaves_out_one_recording_and_not_the_others(published, tmp_path, monkeypatch):
+    def full(arrays, session):
+        if arrays:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sparsh_skin, "write_extras", full)
+        imported = list(import_sparsh_skin(published, tmp_path / "sessions"))
+    (left_out,) = [one for one in imported if one.session is None]
+    assert left_out.source == published / "corn" / "0" and "found: [Errno 28] No space left" in left_out.note
+    notes = [one.note for one in import_sparsh_skin(published, tmp_path / "sessions")]
+    assert sorted(notes) == ["already there"] * 3 + ["imported"]
+    assert len(list((tmp_path / "sessions").iterdir())) == 4
 
 
 def test_a_folder_that_cannot_be_read_stops_no_import(published, tmp_path):
@@ -205,12 +259,14 @@ BUFFERED = b"cnumpy._core.numeric\n_frombuffer\n(C\x10AAAAAAAAAAAAAAAADTYPEK\x01
     ("dtype", "tail", "found"),
     [
         (b"f8", CALLED, "TypeError"),
-        (b"O", CALLED, "an array of object"),
-        (b"O", REBUILT, "an array of object"),
-        (b"T", SCALAR, "an array of StringDType"),
-        (b"T", BUFFERED, "an array of StringDType"),
-        (b"O,f8", BUFFERED, "an array of "),
-        (b"U4", BUFFERED, "an array of <U4"),
+        (b"O", CALLED, "an array of type 'O'"),
+        (b"O", REBUILT, "an array of type 'O'"),
+        (b"T", SCALAR, "an array of type 'T'"),
+        (b"T", BUFFERED, "an array of type 'T'"),
+        (b"O,f8", BUFFERED, "an array of type 'O,f8'"),
+        (b"U4", BUFFERED, "an array of type 'U4'"),
+        (b"(2,f8", BUFFERED, r"an array of type '\(2,f8'"),
+        (b"i3", BUFFERED, "TypeError"),
     ],
 )
 def test_no_pickle_makes_an_array_of_pointers(tmp_path, dtype, tail, found):
@@ -231,9 +287,27 @@ def test_an_array_never_takes_more_rows_than_it_has_bytes(tmp_path):
         load_arrays(tmp_path / "data.pkl")
 
 
+@pytest.mark.parametrize(
+    "shape", [b"J\xff\xff\xff\xff\x85", b"]", b"\x88\x85", b"K\x01"], ids=["-1", "[]", "True", "1"]
+)
+@pytest.mark.parametrize("tail", [REBUILT, BUFFERED.replace(b"C\x10AAAAAAAA", b"C\x08")])
+def test_a_shape_is_a_tuple_of_whole_numbers(tmp_path, tail, shape):
+    before, after = tail.rsplit(b"K\x01\x85", 1)
+    (tmp_path / "data.pkl").write_bytes(forged(b"f8", before + shape + after))
+    with pytest.raises(SessionError, match="shape is not a tuple of whole numbers"):
+        load_arrays(tmp_path / "data.pkl")
+
+
+def test_an_array_takes_one_state(tmp_path):
+    state = REBUILT[REBUILT.index(b"(K\x01K\x01\x85") : -1]
+    (tmp_path / "data.pkl").write_bytes(forged(b"f8", REBUILT[:-1] + state + b"."))
+    with pytest.raises(SessionError, match="a second state for an array"):
+        load_arrays(tmp_path / "data.pkl")
+
+
 def test_arrays_of_objects_and_damaged_files_are_refused(tmp_path):
     dump(tmp_path / "objects.pkl", [np.array([{"a": 1}], dtype=object)])
-    with pytest.raises(SessionError, match="an array of object"):
+    with pytest.raises(SessionError, match="an array of type 'O8'"):
         load_arrays(tmp_path / "objects.pkl")
     whole = pickle.dumps([np.arange(50.0), {"t": np.float64(2.5)}], 4)
     for k in range(0, len(whole), 7):
@@ -248,7 +322,8 @@ def test_arrays_of_every_protocol_are_read(tmp_path, protocol):
     (array, number, *rest) = load_arrays(tmp_path / "a.pkl")["x"]
     np.testing.assert_array_equal(array, [[0, 1, 2], [3, 4, 5]])
     empty = [np.empty((0, 4))] if protocol > 2 else []  # pickle spells no bytes as a call of `bytes` before that
-    for layout in (np.asfortranarray(array), np.arange(4, dtype=">i2"), np.array([True, False]), *empty):
+    strided = np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1)
+    for layout in (np.asfortranarray(array), strided, np.arange(4, dtype=">i2"), np.array([True, False]), *empty):
         dump(tmp_path / "b.pkl", layout, protocol)
         found = load_arrays(tmp_path / "b.pkl")
         np.testing.assert_array_equal(found, layout)

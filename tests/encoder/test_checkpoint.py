@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 import torch
 
-from encoder.checkpoint import EncoderConfig, load_config, load_encoder, save_encoder, windows_for
+from encoder.checkpoint import SCHEMA, EncoderConfig, load_config, load_encoder, save_encoder, windows_for
 from encoder.model import SparshSkinEncoder
 from encoder.presets import EncoderSize
 from encoder.session_data import load_recording
@@ -15,7 +16,7 @@ from skin_teleop.errors import ConfigError, SessionError
 @pytest.fixture
 def config():
     return EncoderConfig(
-        schema="skin_teleop.encoder/1",
+        schema=SCHEMA,
         size=EncoderSize(12, 1, 3),
         geometry="vendor",
         layout="xela_ah_right",
@@ -53,7 +54,7 @@ def test_round_trip(saved, config, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "skin_teleop.encoder/2"}, "does not describe an encoder of this version"),
+        ({"schema": "skin_teleop.encoder/3"}, "does not describe an encoder of this version"),
         ({"surprise": 1}, "unknown field `surprise`"),
         ({"rate_hz": 50}, "found: 10 frames at 50 Hz, 6 channels; allowed: 10 frames at 100 Hz"),
         (
@@ -85,6 +86,25 @@ def test_weights_of_another_size_or_broken_files_are_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"\x80\x04 not safetensors")
     with pytest.raises(ConfigError, match="cannot be loaded"):
         load_encoder(tmp_path)
+
+
+OLDER = "skin_teleop.encoder/1"
+
+
+def test_a_pad_encoder_of_the_older_version_says_what_it_is_and_what_to_do(config, tmp_path):
+    older = msgspec.structs.replace(config, schema=OLDER, size=EncoderSize(12, 1, 3, "pad"))
+    encoder = SparshSkinEncoder(older.size)
+    encoder.patch_norm = torch.nn.LayerNorm(12)
+    save_encoder(tmp_path, encoder, older)
+    with pytest.raises(
+        ConfigError, match=r"by an older version.*found: skin_teleop\.encoder/1, patch_norm.*next: skin-teleop pretrain"
+    ):
+        load_encoder(tmp_path)
+
+
+def test_a_taxel_encoder_of_the_older_version_is_the_same_and_is_read(saved, config, tmp_path):
+    save_encoder(tmp_path, saved, msgspec.structs.replace(config, schema=OLDER))
+    assert torch.equal(load_encoder(tmp_path).place, saved.place)
 
 
 @pytest.mark.usefixtures("saved")

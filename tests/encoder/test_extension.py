@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
+from encoder import prepare as preparing
 from encoder.card import model_card
-from encoder.checkpoint import EncoderConfig, load_config, load_encoder, save_encoder
+from encoder.checkpoint import SCHEMA, EncoderConfig, load_config, load_encoder, save_encoder
 from encoder.prepare import prepare
+from encoder.presets import PRESETS
 from encoder.run_folder import EXTENSION_FILE, RUN_FILE, read_metrics
 from encoder.schedules import PAPER_MOMENTUM, Schedules
 from encoder.session_data import load_recording
@@ -27,7 +31,7 @@ def finish(windows, folder, preset_name, **more):
     settings = prepare(windows, folder, preset_name=preset_name, **more)
     training = train(windows, settings, folder)
     config = EncoderConfig(
-        "skin_teleop.encoder/1", training.recipe.size, "vendor", windows.layout, preset_name, "teacher", "a test",
+        SCHEMA, training.recipe.size, "vendor", windows.layout, preset_name, "teacher", "a test",
         settings.steps, 0, True, settings.data_fingerprints, False, extends=settings.extends,
         steps_before=settings.steps_before, core_s=training.core_s,
     )  # fmt: skip
@@ -99,6 +103,28 @@ def test_what_the_first_run_settled_cannot_be_changed(finished, windows, small_p
     (finished / EXTENSION_FILE).unlink()
     with pytest.raises(ConfigError, match=rf"no {EXTENSION_FILE}: deleted"):
         prepare(windows, tmp_path / "z", preset_name=small_preset, steps=1, extends=finished)
+
+
+def test_a_run_of_another_versions_networks_is_refused_before_anything_is_written(
+    finished, windows, small_preset, small_recipe, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(PRESETS, small_preset, dataclasses.replace(small_recipe, head_hidden=24))
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"networks of another version: objective\..*next: a new run without"):
+            prepare(windows, tmp_path / "second", preset_name=small_preset, steps=1, extends=finished)
+    (finished / EXTENSION_FILE).write_bytes(b"torn")
+    with pytest.raises(ConfigError, match=f"found: {EXTENSION_FILE}: "):
+        prepare(windows, tmp_path / "second", preset_name=small_preset, steps=1, extends=finished)
+    assert not (tmp_path / "second").exists()
+
+
+def test_an_extension_stands_only_with_the_state_that_it_begins_from(
+    finished, windows, small_preset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(preparing, "begin_from", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        prepare(windows, tmp_path / "second", preset_name=small_preset, steps=1, extends=finished)
+    assert not (tmp_path / "second" / RUN_FILE).exists()
 
 
 def test_schedules_of_an_extension_restart_the_rate_and_leave_the_teacher_slow(small_recipe):

@@ -7,7 +7,7 @@ import huggingface_hub.hub_mixin as hub_mixin
 import pytest
 import torch
 
-from encoder.checkpoint import EncoderConfig, load_config, load_encoder, save_encoder
+from encoder.checkpoint import SCHEMA, EncoderConfig, load_config, load_encoder, save_encoder
 from encoder.model import SparshSkinEncoder
 from encoder.presets import EncoderSize
 from skin_teleop.errors import ConfigError
@@ -16,7 +16,7 @@ from skin_teleop.errors import ConfigError
 @pytest.fixture
 def run_folder(tmp_path):
     config = EncoderConfig(
-        schema="skin_teleop.encoder/1",
+        schema=SCHEMA,
         size=EncoderSize(12, 1, 3, "pad"),
         geometry="sparsh",
         layout="xela_ah_right",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import zmq
 
-from encoder.checkpoint import EncoderConfig, save_encoder
+from encoder.checkpoint import SCHEMA, EncoderConfig, save_encoder
 from encoder.embedding import embed
 from encoder.model import SparshSkinEncoder
 from encoder.node import EncoderNode, run
@@ -41,9 +41,7 @@ def made_up(session):
 @pytest.fixture
 def rig(tmp_path):
     size = EncoderSize(WIDTH, 1, 3, "pad")
-    config = EncoderConfig(
-        "skin_teleop.encoder/1", size, "vendor", "xela_ah_right", "demo", "student", "a test", 1, 0, True, {}, False
-    )
+    config = EncoderConfig(SCHEMA, size, "vendor", "xela_ah_right", "demo", "student", "a test", 1, 0, True, {}, False)
     save_encoder(tmp_path / "run", SparshSkinEncoder(size), config)
     return dataclasses.replace(load_rig("simulated"), encoder=LiveEncoderConfig(str(tmp_path / "run")))
 

@@ -7,14 +7,16 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
 from encoder.objectives.byol import agreement_loss
 from encoder.objectives.choose import build_objective
 from encoder.objectives.crops import Views
 from encoder.objectives.hiding import hide
-from encoder.objectives.jepa import covered
+from encoder.objectives.jepa import REGION_SHARE, REGIONS, covered
 from encoder.objectives.mae import HIDDEN_SHARE, draw_hidden
 from encoder.objectives.objective import Objective
+from encoder.objectives.pad_graph import grow_regions
 from encoder.presets import OBJECTIVES, EncoderSize
 from encoder.schedules import Schedules
 from encoder.tokens import TokenTable
@@ -113,12 +115,33 @@ def test_hidden_taxels_are_not_seen_and_all_others_are(unit):
     assert hidden.slots.sum((1, 2)).tolist() == taxels.sum(1).tolist()
 
 
-def test_jepa_teacher_sees_what_the_student_must_guess(recipe, folded):
-    objective = build_objective("jepa", recipe)
-    first = compute(objective, folded, recipe)
-    hidden_everywhere = folded.clone()
-    hidden_everywhere[:, :, :60] += 1
-    assert not torch.allclose(first.teacher_summary, compute(objective, hidden_everywhere, recipe).teacher_summary)
+def hidden_slots(objective: Objective, name: str) -> torch.Tensor:
+    """(4, N, S) what `compute` hides with the first seed."""
+    tokens = objective.student.encoder.tokens
+    if name == "mae":
+        share = HIDDEN_SHARE[objective.student.encoder.size.tokens]
+        return tokens.slots(draw_hidden(4, share, seeded()))
+    return tokens.slots(covered(grow_regions((REGIONS, 4), REGION_SHARE, seeded())))
+
+
+@pytest.mark.parametrize("unit", ["pad", "taxel"])
+@pytest.mark.parametrize("name", ["mae", "jepa"])
+def test_the_student_sees_nothing_of_what_it_must_guess_and_the_teacher_does(name, unit, recipe):
+    recipe = dataclasses.replace(recipe, size=dataclasses.replace(recipe.size, tokens=unit))
+    objective = build_objective(name, recipe)
+    slots = hidden_slots(objective, name)
+    folded = objective.student.encoder.tokens.gather(torch.randn(4, 368, 60))
+    by_taxel = folded.view(*slots.shape, 60)
+    first, hidden_changed, seen_changed = (
+        compute(objective, torch.where(changed[..., None], by_taxel + 1, by_taxel).flatten(2), recipe)
+        for changed in (torch.zeros_like(slots), slots, ~slots)
+    )
+    assert torch.equal(first.student_summary, hidden_changed.student_summary)
+    assert torch.equal(first.student_tokens, hidden_changed.student_tokens)
+    assert not torch.equal(first.student_summary, seen_changed.student_summary)
+    assert not torch.equal(first.total, hidden_changed.total)
+    if name == "jepa":
+        assert not torch.allclose(first.teacher_summary, hidden_changed.teacher_summary)
 
 
 def test_regions_of_a_window_are_hidden_together():
@@ -147,8 +170,7 @@ def test_mae_ignores_visible_taxels_empty_slots_and_positions(recipe, folded):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_dead_taxels_leave_no_trace_in_loss_or_gradient(name, recipe, folded):
-    """Two pads are dead: the loss is a number, and nothing asks the student to guess them."""
+def test_dead_taxels_leave_loss_and_gradient_finite(name, recipe, folded):
     folded = folded.clone()
     folded[:, :2] = torch.nan
     objective = build_objective(name, recipe)
@@ -156,6 +178,36 @@ def test_dead_taxels_leave_no_trace_in_loss_or_gradient(name, recipe, folded):
     outcome.total.backward()
     assert torch.isfinite(outcome.total)
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in objective.student.parameters())
+
+
+def test_mae_guesses_no_dead_taxel(recipe, folded):
+    """Guesses of zero cost the mean square of the hidden flux of living taxels: a pad and 3 taxels are dead."""
+    objective = build_objective("mae", recipe)
+    torch.nn.init.zeros_(objective.student.decoder.leave.weight)
+    torch.nn.init.zeros_(objective.student.decoder.leave.bias)
+    by_taxel = folded.view(4, TOKENS, 30, 60).clone()
+    by_taxel[:, 0], by_taxel[:, 1, :3] = torch.nan, torch.nan
+    asked = hidden_slots(objective, "mae") & ~by_taxel[..., 0].isnan()
+    flux = by_taxel.view(4, TOKENS, 30, 10, 6)[..., :3]
+    loss = compute(objective, by_taxel.flatten(2), recipe).total.item()
+    assert loss == pytest.approx(flux[asked].square().mean().item(), rel=1e-5)
+
+
+def test_jepa_guesses_no_dead_token(recipe, folded):
+    """Guesses of zero cost the mean over the living tokens of which something is hidden: two pads are dead."""
+    objective = build_objective("jepa", recipe)
+    torch.nn.init.zeros_(objective.student.predictor.leave.weight)
+    torch.nn.init.zeros_(objective.student.predictor.leave.bias)
+    folded = folded.clone()
+    folded[:, :2] = torch.nan
+    asked = hidden_slots(objective, "jepa").any(-1)  # (4, N)
+    assert asked[:, :2].any()
+    asked[:, :2] = False
+    with torch.no_grad():
+        taught = objective.teacher.encoder.encode(folded).patches
+    taught = functional.layer_norm(taught, taught.shape[-1:])[asked]
+    loss = compute(objective, folded, recipe).total.item()
+    assert loss == pytest.approx(functional.smooth_l1_loss(torch.zeros_like(taught), taught).item(), rel=1e-5)
 
 
 def test_nobody_guesses_a_missing_token():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoder.checkpoint import EncoderConfig, save_encoder
+from encoder.checkpoint import SCHEMA, EncoderConfig, save_encoder
 from encoder.model import SparshSkinEncoder
 from encoder.presets import EncoderSize
 from skin_teleop.cli import export_onnx as verb
@@ -31,7 +31,7 @@ def encoder():
 @pytest.fixture(scope="module")
 def config():
     return EncoderConfig(
-        schema="skin_teleop.encoder/1",
+        schema=SCHEMA,
         size=SIZE,
         geometry="vendor",
         layout="xela_ah_right",

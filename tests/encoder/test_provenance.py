@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from encoder.card import model_card
-from encoder.checkpoint import EncoderConfig
+from encoder.checkpoint import SCHEMA, EncoderConfig
 from encoder.presets import EncoderSize
 from encoder.provenance import seen
 from encoder.session_data import load_recording
@@ -21,7 +21,7 @@ def three(session):
 def config_of(data) -> EncoderConfig:
     size, n = EncoderSize(12, 1, 3), len(data.fingerprints)
     return EncoderConfig(
-        "skin_teleop.encoder/1", size, "vendor", "xela_ah_right", "demo", "student", "a test", 1, 0,
+        SCHEMA, size, "vendor", "xela_ah_right", "demo", "student", "a test", 1, 0,
         data.simulated == n, data.fingerprints, False, simulated_sessions=data.simulated,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import torch
 from encoder import train as trainer
 from encoder.interrupt import stop_on_interrupt
 from encoder.prepare import prepare
+from encoder.presets import PRESETS
 from encoder.run_folder import METRICS_FILE, RUN_FILE, MetricsLog, read_metrics, stored_states
 from encoder.train import Checkpoints, Training, train
 from encoder.training_state import restore_state, save_state
@@ -225,6 +227,25 @@ def test_core_seconds_of_earlier_calls_are_added(windows, small_preset, tmp_path
     assert spent_s > 0
     save_state(tmp_path / "run", begun.objective, begun.optimiser, steps, 5000.0)
     assert 5000 < run(windows, tmp_path / "run", small_preset).core_s < 5100
+
+
+def test_a_run_that_another_versions_networks_began_is_not_resumed(
+    windows, small_preset, small_recipe, tmp_path, monkeypatch
+):
+    stop = threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        run(windows, tmp_path, small_preset, on_step=lambda *_: stop.set(), stop=stop)
+    monkeypatch.setitem(PRESETS, small_preset, dataclasses.replace(small_recipe, head_hidden=24))
+    with pytest.raises(ConfigError, match=r"networks of another version: objective\..*next: choose another --out"):
+        run(windows, tmp_path, small_preset)
+
+
+def test_what_a_killed_run_left_half_written_is_removed(windows, small_preset, tmp_path):
+    settings = prepare(windows, tmp_path, preset_name=small_preset, steps=STEPS)
+    leftover = tmp_path / ".training-000000003.safetensors.0123abcd.tmp"
+    leftover.write_bytes(b"half")
+    train(windows, settings, tmp_path)
+    assert not leftover.exists() and len(list(tmp_path.glob("training-*.safetensors"))) == 1
 
 
 def test_finished_or_foreign_folders_are_left_alone(windows, small_preset, tmp_path):

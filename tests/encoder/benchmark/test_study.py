@@ -15,7 +15,7 @@ from PIL import Image
 from encoder.benchmark.feature_sets import centre_of_pressure, joints_rad, last_frame, principal_components
 from encoder.benchmark.rows import frozen_row, plain_rows, random_encoders
 from encoder.benchmark.study import StudyPlan, judged_for, material_of, run_study
-from encoder.checkpoint import EncoderConfig, save_encoder
+from encoder.checkpoint import SCHEMA, EncoderConfig, save_encoder
 from encoder.model import SparshSkinEncoder
 from encoder.presets import EncoderSize
 from encoder.session_data import load_recording
@@ -155,7 +155,7 @@ def test_the_verb_writes_table_and_picture(recordings, tmp_path, monkeypatch, ca
 def a_run(folder, windows, seed=0, **changes):
     about = {"geometry": "vendor", "layout": "xela_ah_right", "preset": "demo", "exported": "student"}
     config = EncoderConfig(
-        "skin_teleop.encoder/1", SIZE, **about, chosen_by="", steps=1, seed=seed, simulated=True,
+        SCHEMA, SIZE, **about, chosen_by="", steps=1, seed=seed, simulated=True,
         data_fingerprints={}, bf16=False, objective="mae",
     )  # fmt: skip
     save_encoder(folder, an_encoder(windows), msgspec.structs.replace(config, **changes))
