@@ -54,6 +54,15 @@ def test_recording_from_the_desk(desk):
     assert (stop.action, discard.action) == ("stop", "discard")
 
 
+def test_the_emergency_stop_stays_red_under_the_pointer(desk):
+    def colour(button: str) -> str:
+        return desk.do(f"getComputedStyle(document.getElementById('{button}')).backgroundColor")
+
+    at_rest = colour("stop")
+    desk.page.hover("#stop")
+    assert colour("stop") == at_rest != colour("disarm")
+
+
 def test_the_key_at_the_desk_is_a_dead_man(desk, open_right_hand):
     pose = np.zeros((25, 7), np.float32)
     pose[:, :3], pose[:, 6] = open_right_hand, 1.0
