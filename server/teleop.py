@@ -170,7 +170,11 @@ class Teleop:
 
     def _take(self, frame: PoseFrame, t_mono_ns: int, t_wall_ns: int) -> None:
         self._last_receive_ns = t_mono_ns
+        self.rates.note(frame.pose[self._driven], t_mono_ns)
+        self.poses += 1
         valid = [frame.valid(LEFT), frame.valid(RIGHT)]
+        stamp = Stamp(frame.t_capture_ns, t_mono_ns, t_wall_ns)
+        self._feed.send(HandPose.stamped(stamp, frame.seq, pose=frame.pose, valid=valid), "hand_pose")
         tracked = {
             hand: frame.pose[side]
             for hand, side in self._driving.items()
@@ -193,11 +197,6 @@ class Teleop:
             granted = self.state.engagement if self.state.engaged else 0
             facts_of_all = (frame.seq, t_mono_ns, granted, captured_ns)
             self._work.put({hand: TrackedPose(pose, *facts_of_all) for hand, pose in tracked.items()})
-        # What nobody waits for comes after the work that the robot waits for.
-        stamp = Stamp(frame.t_capture_ns, t_mono_ns, t_wall_ns)
-        self._feed.send(HandPose.stamped(stamp, frame.seq, pose=frame.pose, valid=valid), "hand_pose")
-        self.rates.note(frame.pose[self._driven], t_mono_ns)
-        self.poses += 1
 
     def _captured_ns(self, frame: PoseFrame) -> int | None:
         offset_ns = self.clock.offset_ns
