@@ -7,7 +7,6 @@ import contextlib
 import gc
 import logging
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,8 +35,6 @@ PING_INTERVAL_S, PING_TIMEOUT_S = 2.0, 4.0
 WATCH_S = 0.01
 """How often silence, the recorder's news and the order to stop are looked for."""
 GRACE_S = 1
-TURN_S = 0.0002
-"""How long the retargeting thread waits for Python's lock while the event loop is busy; else it would be 5 ms."""
 
 
 class _Server(uvicorn.Server):
@@ -137,13 +134,10 @@ async def _serve(
 
 @contextlib.contextmanager
 def _answering_quickly() -> Iterator[None]:
-    """No pose waits for another thread's turn, nor for a collection that looks at everything loaded so far."""
-    turn_s = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_S)
+    """No pose waits for a collection that looks at everything loaded so far."""
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
-        sys.setswitchinterval(turn_s)
