@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import socket
 import threading
@@ -123,21 +122,9 @@ async def _serve(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(WATCH_S)
-    with _answering_quickly():
-        announce_ready(runtime, "server")
-        while not (stop.is_set() or serving.done()) and follower.is_alive():
-            stage.tick()
-            await asyncio.sleep(WATCH_S)
+    announce_ready(runtime, "server")
+    while not (stop.is_set() or serving.done()) and follower.is_alive():
+        stage.tick()
+        await asyncio.sleep(WATCH_S)
     server.should_exit = True
     await serving
-
-
-@contextlib.contextmanager
-def _answering_quickly() -> Iterator[None]:
-    """No pose waits for a collection that looks at everything loaded so far."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
