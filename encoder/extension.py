@@ -16,7 +16,7 @@ from encoder.checkpoint import load_config
 from encoder.objectives.choose import build_objective
 from encoder.presets import preset
 from encoder.run_folder import EXTENSION_FILE, RunSettings
-from encoder.stored_shapes import difference
+from encoder.stored_shapes import refuse_other_networks
 from skin_teleop.errors import ConfigError
 
 
@@ -42,17 +42,11 @@ def extension_of(base: Path, wanted: RunSettings) -> RunSettings:
 
 
 def _refuse_other_networks(base: Path, wanted: RunSettings) -> None:
-    """Raise ConfigError where this version's networks have not the shapes of those that the run left."""
+    asked = f"an extension of {base} was asked for"
     with torch.device("meta"):
         objective = build_objective(wanted.objective, preset(wanted.preset))
     try:
-        different = difference(base / EXTENSION_FILE, objective.state_dict(), "objective.")
+        another = "a new run without --extend, or the version that made this one"
+        refuse_other_networks(asked, base / EXTENSION_FILE, objective, another)
     except (OSError, SafetensorError) as error:
-        raise ConfigError(f"an extension of {base} was asked for", found=f"{EXTENSION_FILE}: {error}") from error
-    if different is not None:
-        raise ConfigError(
-            f"an extension of {base} was asked for",
-            found=f"networks of another version: {different[0]}",
-            allowed=different[1],
-            next_step="a new run without --extend, or the version that made this one",
-        )
+        raise ConfigError(asked, found=f"{EXTENSION_FILE}: {error}") from error

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
+
+from skin_teleop.errors import ConfigError
 
 
 def difference(path: Path, wanted: Mapping[str, Tensor], prefix: str = "") -> tuple[str, str] | None:
@@ -24,3 +26,15 @@ def difference(path: Path, wanted: Mapping[str, Tensor], prefix: str = "") -> tu
     name = different[0]
     others = f" and {len(different) - 1} others that differ"
     return f"{name} {found.get(name, 'absent')}{others}", f"{name} {needed.get(name, 'absent')}"
+
+
+def refuse_other_networks(asked: str, path: Path, networks: nn.Module, next_step: str) -> None:
+    """Raise ConfigError where a stored training state holds networks of other shapes; OSError and SafetensorError as
+    `difference` does.
+    """
+    different = difference(path, networks.state_dict(), "objective.")
+    if different is not None:
+        found, allowed = different
+        raise ConfigError(
+            asked, found=f"{path.name} with networks of another version: {found}", allowed=allowed, next_step=next_step
+        )

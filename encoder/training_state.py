@@ -16,10 +16,10 @@ from torch.optim import Optimizer
 
 from encoder.objectives.objective import Objective
 from encoder.run_folder import EXTENSION_FILE, stored_states, write_atomically
-from encoder.stored_shapes import difference
-from skin_teleop.errors import ConfigError
+from encoder.stored_shapes import refuse_other_networks
 
 STATES_KEPT = 3
+OTHER_VERSION = "choose another --out for a new run, or resume it with the version that began it"
 
 _log = logging.getLogger(__name__)
 
@@ -56,18 +56,11 @@ def restore_state(folder: Path, objective: Objective, optimiser: Optimizer) -> t
     """
     for path in stored_states(folder):
         try:
-            different = difference(path, objective.state_dict(), "objective.")
+            refuse_other_networks(f"the run in {folder} was to be resumed", path, objective, OTHER_VERSION)
             tensors, step, core_s = _read(path)
         except (OSError, SafetensorError) as error:
             _log.warning("%s cannot be read (%s): going on from the state before it", path.name, error)
             continue
-        if different is not None:
-            raise ConfigError(
-                f"the run in {folder} was to be resumed",
-                found=f"{path.name} with networks of another version: {different[0]}",
-                allowed=different[1],
-                next_step="choose another --out for a new run, or resume it with the version that began it",
-            )
         _load(tensors, objective, optimiser)
         return step, core_s
     return 0, 0.0
